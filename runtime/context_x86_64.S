@@ -1,0 +1,108 @@
+/*
+ * Stack switching on x86-64, System V ABI.
+ *
+ * A suspended stack, from its sp upwards:
+ *
+ *	 0  mxcsr (4 bytes), x87 control word (2 bytes)
+ *	 8  r15  r14  r13  r12  rbx  rbp
+ *	56  return address
+ *
+ * Control words are loaded only where they differ: ldmxcsr and fldcw cost more than the rest of
+ * the switch, and two tasks rarely differ in them.
+ */
+	.text
+
+/* void weft__context_swap(void **save_sp, void *load_sp, uintptr_t fs_base) */
+	.globl	weft__context_swap
+	.hidden	weft__context_swap
+	.type	weft__context_swap, @function
+	.p2align 5
+weft__context_swap:
+	.cfi_startproc
+	push	%rbp
+	push	%rbx
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	sub	$8, %rsp
+	.cfi_adjust_cfa_offset 56
+	.cfi_offset %rbp, -16
+	.cfi_offset %rbx, -24
+	.cfi_offset %r12, -32
+	.cfi_offset %r13, -40
+	.cfi_offset %r14, -48
+	.cfi_offset %r15, -56
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	mov	(%rsp), %eax
+	movzwl	4(%rsp), %ecx
+	mov	%rsp, (%rdi)
+	test	%rdx, %rdx
+	jz	1f
+	wrfsbase %rdx
+1:	mov	%rsi, %rsp
+	cmp	%eax, (%rsp)
+	jne	3f
+2:	cmp	%cx, 4(%rsp)
+	jne	4f
+5:	add	$8, %rsp
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbx
+	pop	%rbp
+	.cfi_remember_state
+	.cfi_def_cfa_offset 8
+	.cfi_restore %rbp
+	.cfi_restore %rbx
+	.cfi_restore %r12
+	.cfi_restore %r13
+	.cfi_restore %r14
+	.cfi_restore %r15
+	ret
+	.cfi_restore_state
+3:	ldmxcsr	(%rsp)
+	jmp	2b
+4:	fldcw	4(%rsp)
+	jmp	5b
+	.cfi_endproc
+	.size	weft__context_swap, . - weft__context_swap
+
+/* The first frame of a stack: rbx holds the entry, r12 its argument. Unwinding ends here. */
+	.type	context_start, @function
+context_start:
+	.cfi_startproc
+	.cfi_undefined %rip
+	mov	%r12, %rdi
+	call	*%rbx
+	ud2
+	.cfi_endproc
+	.size	context_start, . - context_start
+
+/* void *weft__context_prepare(void *top, void (*entry)(void *), void *arg) */
+	.globl	weft__context_prepare
+	.hidden	weft__context_prepare
+	.type	weft__context_prepare, @function
+weft__context_prepare:
+	.cfi_startproc
+	and	$-16, %rdi
+	lea	-64(%rdi), %rax
+	xor	%ecx, %ecx
+	stmxcsr	(%rax)
+	movl	%ecx, 4(%rax)
+	fnstcw	4(%rax)
+	mov	%rcx, 8(%rax)
+	mov	%rcx, 16(%rax)
+	mov	%rcx, 24(%rax)
+	mov	%rdx, 32(%rax)
+	mov	%rsi, 40(%rax)
+	mov	%rcx, 48(%rax)
+	lea	context_start(%rip), %rcx
+	mov	%rcx, 56(%rax)
+	ret
+	.cfi_endproc
+	.size	weft__context_prepare, . - weft__context_prepare
+
+	.section .note.GNU-stack, "", @progbits

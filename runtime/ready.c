@@ -1,0 +1,209 @@
+/*
+ * See ready.h.
+ *
+ * The table is two-level: a directory of blocks of 1024 records, made as numbers come up. Blocks
+ * are never moved or freed, so epoll's data.ptr can be the record itself.
+ */
+#include "ready.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+
+#include "hub.h"
+
+#define BLOCK_BITS 10
+#define BLOCK (1U << BLOCK_BITS)
+#define DIRECTORY 4096 /* four million descriptors; the kernel's own limit starts at one */
+
+#define READ_EVENTS ((uint32_t)(EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET))
+
+static struct weft__fd *directory[DIRECTORY];
+
+struct weft__fd *weft__fd_peek(long number)
+{
+	unsigned long n = (unsigned long)number;
+
+	if (n >= (unsigned long)DIRECTORY * BLOCK || directory[n >> BLOCK_BITS] == NULL)
+		return NULL;
+	return &directory[n >> BLOCK_BITS][n & (BLOCK - 1)];
+}
+
+static struct weft__fd *make_block(unsigned long n)
+{
+	long block;
+
+	if (n >= (unsigned long)DIRECTORY * BLOCK)
+		return NULL;
+	block = weft__raw(SYS_mmap, NULL, BLOCK * sizeof(struct weft__fd), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (weft__failed(block))
+		return NULL;
+	directory[n >> BLOCK_BITS] = (struct weft__fd *)block;
+	return &directory[n >> BLOCK_BITS][n & (BLOCK - 1)];
+}
+
+struct weft__fd *weft__fd_at(long number)
+{
+	struct weft__fd *fd = weft__fd_peek(number);
+
+	if (weft__unlikely(fd == NULL))
+		fd = make_block((unsigned long)number);
+	if (weft__unlikely(fd != NULL && !fd->linked)) {
+		weft__list_init(&fd->readers);
+		weft__list_init(&fd->writers);
+		fd->linked = true;
+	}
+	return fd;
+}
+
+static void wake_all(struct weft__link *waiting)
+{
+	while (!weft__list_empty(waiting)) {
+		struct weft__link *link = waiting->next;
+
+		weft__list_remove(link);
+		weft__wake(weft__container(link, struct weft__waiter, link)->task, 0);
+	}
+}
+
+void weft__fd_forget(struct weft__fd *fd, int number)
+{
+	uint32_t generation = fd->generation + 1;
+	struct weft__carrier *carrier = weft__carrier_here();
+
+	if (fd->armed != 0 && carrier != NULL)
+		weft__raw(SYS_epoll_ctl, weft__hub_set(carrier), EPOLL_CTL_DEL, number, NULL);
+	if (fd->linked) {
+		wake_all(&fd->readers);
+		wake_all(&fd->writers);
+	}
+	*fd = (struct weft__fd){.generation = generation};
+}
+
+void weft__fd_forget_all(void)
+{
+	for (unsigned int i = 0; i < DIRECTORY; i++)
+		if (directory[i] != NULL) {
+			weft__raw(SYS_munmap, directory[i], BLOCK * sizeof(struct weft__fd));
+			directory[i] = NULL;
+		}
+}
+
+static int arm(struct weft__fd *fd, int number, uint32_t wanted)
+{
+	struct epoll_event event = {.events = fd->armed | wanted, .data.ptr = fd};
+	int set = weft__hub_set(weft__carrier_here());
+	int op = fd->armed == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+	long err = weft__raw(SYS_epoll_ctl, set, op, number, &event);
+
+	/* The same file under the same number, registered before the number was given up and
+	 * kept alive by a duplicate: ours still. */
+	if (err == -EEXIST)
+		err = weft__raw(SYS_epoll_ctl, set, EPOLL_CTL_MOD, number, &event);
+	if (err == 0)
+		fd->armed = event.events;
+	return (int)err;
+}
+
+static uint32_t epoll_events(int events)
+{
+	return ((events & POLLOUT) != 0 ? (uint32_t)EPOLLOUT | (uint32_t)EPOLLET : 0) |
+	       ((events & ~POLLOUT) != 0 ? READ_EVENTS : 0);
+}
+
+int weft__ready_wait(struct weft__fd *fd, int number, int events, uint64_t deadline_ns)
+{
+	struct weft__waiter *waiter = &weft__current->waiter;
+	uint32_t wanted = epoll_events(events), generation = fd->generation;
+	int result;
+
+	if ((fd->armed & wanted) != wanted) {
+		result = arm(fd, number, wanted);
+		if (result != 0)
+			return result;
+	}
+	weft__list_append((events & POLLOUT) != 0 ? &fd->writers : &fd->readers, &waiter->link);
+	result = weft__park(deadline_ns);
+	weft__list_remove(&waiter->link);
+	return result == 0 && fd->generation != generation ? -EBADF : result;
+}
+
+static bool make_room(struct weft_task *task, nfds_t n)
+{
+	struct weft__waiter *more;
+
+	/* Two for each descriptor: one among its readers, one among its writers. */
+	if (task->waiters_room >= 2 * n)
+		return true;
+	more = realloc(task->waiters, 2 * n * sizeof(*more));
+	if (more == NULL)
+		return false;
+	task->waiters = more;
+	task->waiters_room = (unsigned int)(2 * n);
+	return true;
+}
+
+/* Register all that is not yet; true when anything was, so the caller's look may be outdated. */
+static bool arm_all(const struct pollfd *fds, nfds_t n)
+{
+	bool armed = false;
+
+	for (nfds_t i = 0; i < n; i++) {
+		uint32_t wanted = epoll_events(fds[i].events | POLLHUP);
+		struct weft__fd *fd = fds[i].fd < 0 ? NULL : weft__fd_at(fds[i].fd);
+
+		if (fd != NULL && (fd->armed & wanted) != wanted && arm(fd, fds[i].fd, wanted) == 0)
+			armed = true;
+	}
+	return armed;
+}
+
+static unsigned int watch(struct weft_task *me, unsigned int used, struct weft__link *waiting)
+{
+	struct weft__waiter *waiter = &me->waiters[used];
+
+	waiter->task = me;
+	weft__list_append(waiting, &waiter->link);
+	return used + 1;
+}
+
+int weft__ready_wait_any(const struct pollfd *fds, nfds_t n, uint64_t deadline_ns)
+{
+	struct weft_task *me = weft__current;
+	unsigned int used = 0;
+	int result;
+
+	if (!make_room(me, n))
+		return -ENOMEM;
+	if (arm_all(fds, n))
+		return -EAGAIN;
+	for (nfds_t i = 0; i < n; i++) {
+		struct weft__fd *fd = fds[i].fd < 0 ? NULL : weft__fd_peek(fds[i].fd);
+
+		if (fd == NULL || fd->armed == 0)
+			continue;
+		used = watch(me, used, &fd->readers);
+		if ((fds[i].events & POLLOUT) != 0)
+			used = watch(me, used, &fd->writers);
+	}
+	result = weft__park(deadline_ns);
+	for (unsigned int i = 0; i < used; i++)
+		weft__list_remove(&me->waiters[i].link);
+	return result;
+}
+
+void weft__ready_event(struct weft__fd *fd, uint32_t events)
+{
+	if (!fd->linked)
+		return;
+	if ((events & (uint32_t)(EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0)
+		fd->hung_up = true;
+	if ((events & ~(uint32_t)EPOLLOUT) != 0) {
+		fd->drained = false;
+		wake_all(&fd->readers);
+	}
+	if ((events & (uint32_t)(EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
+		wake_all(&fd->writers);
+}

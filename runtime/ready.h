@@ -1,0 +1,87 @@
+/*
+ * Descriptors: what weft knows of each, and who waits for it.
+ *
+ * A descriptor is registered in the carrier's readiness set when somebody first has to wait for
+ * it, and stays there, edge-triggered, until it is closed. Nothing is asked of the kernel at a
+ * wait or a wake. An event wakes everybody who waits in its direction; they try again.
+ */
+#ifndef WEFT_READY_H
+#define WEFT_READY_H
+
+#include <poll.h>
+
+#include "scheduler.h"
+
+/** What is behind a descriptor, as far as it decides how a call on it is tried. */
+enum weft__kind {
+	WEFT__UNKNOWN, /* not learnt yet */
+	WEFT__SOCKET,  /* MSG_DONTWAIT tries */
+	WEFT__PIPE,    /* RWF_NOWAIT tries */
+	WEFT__FILE,    /* never waits long: regular files, directories, block devices */
+	WEFT__OTHER,   /* readiness first, then the call */
+};
+
+/** The record of one descriptor number. Zero-filled means: nothing known. */
+struct weft__fd {
+	struct weft__link readers, writers; /* weft__waiter; valid once `linked` */
+	bool linked;
+	uint8_t kind;        /* enum weft__kind */
+	bool stream;         /* TCP, so a short read means that nothing is left */
+	bool drained;        /* nothing to read since the last event */
+	bool hung_up;        /* an event spoke of an end or an error: never skip a try again */
+	bool nonblock;       /* O_NONBLOCK as last seen; valid in nonblock_epoch */
+	bool lowat;          /* SO_RCVLOWAT was set: wait for readiness before each try */
+	uint32_t armed;      /* the epoll events it is registered for; 0: not registered */
+	uint32_t generation; /* counts closes, so that a waiter sees that its file is gone */
+	uint32_t nonblock_epoch;
+	uint32_t timeouts_epoch;
+	uint32_t fork_epoch; /* when it was made here; older: others may have it */
+	uint64_t receive_timeout_ns, send_timeout_ns; /* SO_RCVTIMEO, SO_SNDTIMEO; 0: none */
+};
+
+/** The record of a number; NULL for one that is negative, out of range, or has no room. */
+WEFT__SHARED struct weft__fd *weft__fd_at(long number);
+
+/** The record of a number when it was ever looked at, else NULL. */
+WEFT__SHARED struct weft__fd *weft__fd_peek(long number);
+
+/**
+ * Forget a descriptor whose number is being given up: close(2) or dup2(2) onto it comes next.
+ *
+ * Takes it out of the readiness set and wakes all who wait for it.
+ */
+WEFT__SHARED void weft__fd_forget(struct weft__fd *fd, int number);
+
+/** Forget every descriptor without telling kernel or waiters: for a child after fork(2). */
+WEFT__SHARED void weft__fd_forget_all(void);
+
+/**
+ * Wait until `events` (POLLIN or POLLOUT) may be true of a descriptor.
+ *
+ * Switches   yes
+ * Context    a task
+ *
+ * @return 0 when it is worth a try, or
+ *   -ETIMEDOUT, -EINTR  as weft__park()
+ *   -EBADF   it was closed meanwhile
+ *   -EPERM   it cannot be waited for (epoll_ctl(2)): regular files
+ *   -ENOMEM, -ENOSPC  the kernel had no room
+ */
+WEFT__SHARED int weft__ready_wait(struct weft__fd *fd, int number, int events,
+				  uint64_t deadline_ns);
+
+/**
+ * Wait until something may have happened to one of several descriptors.
+ *
+ * The caller asks poll(2) with a timeout of 0 between two calls; descriptors that cannot be
+ * waited for are left out. The first call of a wait only registers and returns -EAGAIN when
+ * anything had to be, so that no event is missed between the caller's look and the wait.
+ *
+ * @return 0, -EAGAIN, -ETIMEDOUT, -EINTR or -ENOMEM
+ */
+WEFT__SHARED int weft__ready_wait_any(const struct pollfd *fds, nfds_t n, uint64_t deadline_ns);
+
+/** For the hub: act on an event that epoll reported of a descriptor. */
+void weft__ready_event(struct weft__fd *fd, uint32_t events);
+
+#endif

@@ -1,0 +1,238 @@
+/*
+ * See scheduler.h.
+ *
+ * Switches are direct, from task to task. Two things must not be forgotten on the way: that the
+ * loop is looked at (`turns`), and that a task which ended still stands on its own stack until
+ * somebody else runs (`dead`).
+ *
+ * Only the owning kernel thread touches a carrier, save for `remote`, `attention` and what the
+ * parking lot guards by its own locks.
+ */
+#include "scheduler.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "hub.h"
+#include "stats.h"
+
+/* A look costs one epoll_wait, 0.3 us and more; 64 turns of the shortest kind take 2 us. */
+#define LOOK_EVERY 64
+
+__thread struct weft_task *weft__current __attribute__((tls_model("initial-exec")));
+__thread struct weft__carrier *weft__hub_of __attribute__((tls_model("initial-exec")));
+
+static void append(struct weft__queue *queue, struct weft_task *task)
+{
+	task->next = NULL;
+	if (queue->first == NULL)
+		queue->first = task;
+	else
+		queue->last->next = task;
+	queue->last = task;
+}
+
+static struct weft_task *take(struct weft__queue *queue)
+{
+	struct weft_task *task = queue->first;
+
+	if (task != NULL)
+		queue->first = task->next;
+	return task;
+}
+
+void weft__task_init(struct weft_task *task, struct weft__carrier *carrier)
+{
+	*task = (struct weft_task){.carrier = carrier};
+	task->waiter.task = task;
+	weft__list_init(&task->waiter.link);
+	weft__list_init(&task->parked.link);
+}
+
+void weft__start(struct weft_task *task)
+{
+	task->state = WEFT__READY;
+	task->carrier->tasks++;
+	weft__stats.tasks++;
+	append(&task->carrier->ready, task);
+}
+
+void weft__task_release(struct weft_task *task)
+{
+	free(task->waiters);
+	weft__context_drop(&task->context);
+}
+
+static void bury_dead(struct weft__carrier *carrier)
+{
+	struct weft_task *task;
+
+	while ((task = carrier->dead) != NULL) {
+		carrier->dead = task->next;
+		if (task->bury != NULL)
+			task->bury(task);
+	}
+}
+
+/* Where to go from a task that stops running: the next ready task, or the hub in its turn. */
+static struct weft__context *next_context(struct weft__carrier *carrier)
+{
+	struct weft_task *next = NULL;
+
+	weft__stats.switches++;
+	if (++carrier->turns < LOOK_EVERY)
+		next = take(&carrier->ready);
+	if (next == NULL) {
+		if (carrier->hub_context.fs_base == 0)
+			weft__current = NULL;
+		return &carrier->hub_context;
+	}
+	next->state = WEFT__RUNNING;
+	if (next->context.fs_base == 0)
+		weft__current = next;
+	return &next->context;
+}
+
+static void switch_away(struct weft_task *me)
+{
+	struct weft__carrier *carrier = me->carrier;
+	struct weft__context *to;
+
+	if (weft__unlikely(weft__stats_wanted))
+		weft__stats_run_ended(carrier, me);
+	to = next_context(carrier);
+	if (to == &me->context)
+		return;
+	weft__context_switch(&me->context, to);
+	if (weft__unlikely(carrier->dead != NULL))
+		bury_dead(carrier);
+}
+
+void weft__run_ready(struct weft__carrier *carrier)
+{
+	struct weft_task *task = take(&carrier->ready);
+
+	carrier->turns = 0;
+	if (task == NULL)
+		return;
+	task->state = WEFT__RUNNING;
+	if (task->context.fs_base == 0)
+		weft__current = task;
+	if (weft__unlikely(weft__stats_wanted))
+		carrier->run_since_ns = weft__now_ns();
+	weft__context_switch(&carrier->hub_context, &task->context);
+	bury_dead(carrier);
+}
+
+int weft__park_firmly(void)
+{
+	struct weft_task *me = weft__current;
+
+	me->state = WEFT__HELD;
+	switch_away(me);
+	return me->wake_result;
+}
+
+int weft__park(uint64_t deadline_ns)
+{
+	struct weft_task *me = weft__current;
+	int result;
+
+	if (weft__unlikely(me->attention))
+		return -EINTR;
+	if (deadline_ns != 0)
+		weft__timer_arm(&me->carrier->timers, &me->timer, deadline_ns);
+	me->state = WEFT__PARKED;
+	switch_away(me);
+	result = me->wake_result;
+	weft__timer_disarm(&me->carrier->timers, &me->timer);
+	return result;
+}
+
+bool weft__wake(struct weft_task *task, int result)
+{
+	if (task->state != WEFT__PARKED && task->state != WEFT__HELD)
+		return false;
+	task->wake_result = result;
+	task->state = WEFT__READY;
+	append(&task->carrier->ready, task);
+	return true;
+}
+
+void weft__wake_remote(struct weft_task *task)
+{
+	struct weft__carrier *carrier = task->carrier;
+	struct weft_task *head = __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED);
+
+	do
+		task->remote_next = head;
+	while (!__atomic_compare_exchange_n(&carrier->remote, &head, task, true, __ATOMIC_RELEASE,
+					    __ATOMIC_RELAXED));
+	/* Whoever found the list empty rings; the others' tasks go with that ring. */
+	if (head == NULL)
+		weft__hub_ring(carrier);
+}
+
+void weft__drain_remote(struct weft__carrier *carrier)
+{
+	struct weft_task *task = __atomic_exchange_n(&carrier->remote, NULL, __ATOMIC_ACQUIRE);
+	struct weft_task *oldest = NULL;
+
+	while (task != NULL) {
+		struct weft_task *next = task->remote_next;
+
+		task->remote_next = oldest;
+		oldest = task;
+		task = next;
+	}
+	while (oldest != NULL) {
+		struct weft_task *next = oldest->remote_next;
+
+		weft__wake(oldest, 0);
+		oldest = next;
+	}
+}
+
+void weft__interrupt(struct weft_task *task)
+{
+	task->attention = 1;
+	if (task->state == WEFT__PARKED)
+		weft__wake(task, -EINTR);
+}
+
+void weft__yield(void)
+{
+	struct weft_task *me = weft__current;
+
+	/* Alone, it still owes the loop a look now and then. */
+	if (me->carrier->ready.first == NULL && ++me->carrier->turns < LOOK_EVERY)
+		return;
+	me->state = WEFT__READY;
+	append(&me->carrier->ready, me);
+	switch_away(me);
+}
+
+void weft__task_exit(void)
+{
+	struct weft_task *me = weft__current;
+	struct weft__carrier *carrier = me->carrier;
+
+	if (weft__unlikely(weft__stats_wanted))
+		weft__stats_run_ended(carrier, me);
+	me->state = WEFT__DEAD;
+	carrier->tasks--;
+	me->next = carrier->dead;
+	carrier->dead = me;
+	weft__context_leave(&me->context, next_context(carrier));
+}
+
+void weft__broken(const char *what, const char *file, int line)
+{
+	char text[256];
+	int length = snprintf(text, sizeof(text), "weft: broken invariant: %s (%s:%d)\n", what, file,
+			      line);
+
+	weft__raw(SYS_write, 2, text, length);
+	abort();
+}

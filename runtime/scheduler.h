@@ -1,0 +1,145 @@
+/*
+ * The scheduler: tasks take turns on a carrier, and know nothing of descriptors.
+ *
+ *   running --park--> parked --wake--> ready --its turn--> running
+ *
+ * A carrier is one kernel thread with a run queue (first in, first out) and a hub, the context in
+ * which the event loop runs. A task that parks switches straight to the next ready task; the hub
+ * gets its turn when there is none, and every LOOK_EVERY switches.
+ */
+#ifndef WEFT_SCHEDULER_H
+#define WEFT_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "context.h"
+#include "list.h"
+#include "raw.h"
+#include "timer.h"
+
+struct weft__carrier;
+struct weft__hub;
+
+enum weft__task_state {
+	WEFT__RUNNING,
+	WEFT__READY,
+	WEFT__PARKED,
+	WEFT__HELD, /* parked firmly: only weft__wake() ends it */
+	WEFT__DEAD,
+};
+
+/** A task's place among those that wait for a descriptor (ready.h). */
+struct weft__waiter {
+	struct weft__link link;
+	struct weft_task *task;
+};
+
+/** A task's place in the parking lot (parking.h). */
+struct weft__parked {
+	struct weft__link link;
+	uintptr_t key;   /* guarded by the lock of the bucket it is in, like all of these */
+	uint32_t bitset;
+	uint8_t state;   /* enum parked_state of parking.c */
+};
+
+struct weft_task {
+	/* entry_x86_64.S knows the places of the first two. */
+	volatile uint8_t inside;    /* 1: in weft's code, so a signal handler must wait */
+	volatile uint8_t attention; /* 1: something is to be done before it leaves weft; parks
+				       end at once with -EINTR */
+	uint8_t state;              /* enum weft__task_state */
+	bool joined;                /* native tasks: a reference is out */
+	int wake_result;            /* what park returns; written by who wakes */
+	struct weft__context context;
+	struct weft__carrier *carrier;
+	struct weft_task *next;        /* in the run queue (READY) or among the dead */
+	struct weft_task *remote_next; /* in the carrier's list of wakes from other threads */
+	struct weft__timer timer;
+	struct weft__waiter waiter;
+	struct weft__waiter *waiters; /* room for a poll of several descriptors; owned */
+	unsigned int waiters_room;
+	struct weft__parked parked;
+	void (*bury)(struct weft_task *task); /* frees it once it has left; NULL: nothing to free */
+};
+
+struct weft__queue {
+	struct weft_task *first, *last;
+};
+
+struct weft__carrier {
+	struct weft__queue ready;
+	unsigned int turns;  /* switches since the hub last looked at the loop */
+	unsigned int tasks;  /* alive */
+	struct weft_task *dead;
+	struct weft__timers timers;
+	struct weft__context hub_context;
+	struct weft__hub *hub;
+	struct weft_task *remote; /* tasks woken by other threads, newest first; atomic */
+	void (*attend)(struct weft__carrier *carrier); /* the hub calls it when `attention` */
+	volatile int attention;
+	uint64_t run_since_ns;    /* statistics: since when the running task has run */
+};
+
+/** The task that runs in this thread's thread pointer; NULL in a hub or any other thread. */
+extern WEFT__SHARED __thread struct weft_task *weft__current
+	__attribute__((tls_model("initial-exec")));
+
+/** The carrier whose hub runs in this thread pointer, else NULL. */
+extern WEFT__SHARED __thread struct weft__carrier *weft__hub_of
+	__attribute__((tls_model("initial-exec")));
+
+/** The carrier of the running task or hub, NULL in other threads. */
+static inline struct weft__carrier *weft__carrier_here(void)
+{
+	return weft__current != NULL ? weft__current->carrier : weft__hub_of;
+}
+
+/** Fill in a task that is RUNNING (the carrier's first) or is to be started by weft__start(). */
+WEFT__SHARED void weft__task_init(struct weft_task *task, struct weft__carrier *carrier);
+
+/** Put a task whose context is made at the end of the run queue. */
+WEFT__SHARED void weft__start(struct weft_task *task);
+
+/**
+ * Wait until somebody wakes the running task.
+ *
+ * Switches   yes
+ * Context    a task
+ *
+ * @param deadline_ns  when to give up, or 0 for never
+ *
+ * @return what weft__wake() was given, or
+ *   -ETIMEDOUT  the deadline came first
+ *   -EINTR      the task is wanted (weft__interrupt())
+ */
+WEFT__SHARED int weft__park(uint64_t deadline_ns);
+
+/** As weft__park() without a deadline, but nothing except weft__wake() ends it. */
+WEFT__SHARED int weft__park_firmly(void);
+
+/** Make a parked task ready; false when it was not parked. Context: the task's carrier. */
+WEFT__SHARED bool weft__wake(struct weft_task *task, int result);
+
+/** Make a parked task ready, from whichever thread; a wake of 0. */
+WEFT__SHARED void weft__wake_remote(struct weft_task *task);
+
+/** Tell a task that it is wanted: its park, now or next, ends with -EINTR. */
+WEFT__SHARED void weft__interrupt(struct weft_task *task);
+
+/** Let the other ready tasks run once, and look at the loop now and then. */
+WEFT__SHARED void weft__yield(void);
+
+/** End the running task; its record is buried once its stack is out of use. */
+WEFT__SHARED void weft__task_exit(void) __attribute__((noreturn));
+
+/** Free what the runtime keeps for a task. Its owner calls it in `bury`. */
+WEFT__SHARED void weft__task_release(struct weft_task *task);
+
+/** For the hub: let ready tasks run until it is the hub's turn again. */
+void weft__run_ready(struct weft__carrier *carrier);
+
+/** For the hub: wake those whom other threads have woken, in that order. */
+void weft__drain_remote(struct weft__carrier *carrier);
+
+#endif

@@ -1,0 +1,126 @@
+/* Calls that change what a descriptor is, or end it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "handlers.h"
+#include "shim.h"
+
+static void forget(long number)
+{
+	struct weft__fd *fd = weft__fd_peek(number);
+
+	if (fd != NULL && (fd->kind != WEFT__UNKNOWN || fd->armed != 0))
+		weft__fd_forget(fd, (int)number);
+}
+
+/* The program does not know of weft's own descriptors: to it they are not open. */
+long on_close(struct weft__call *c)
+{
+	unsigned int number = (unsigned int)c->arg[0];
+
+	if (weft__fd_is_own(number))
+		return -EBADF;
+	forget(number);
+	return WEFT__PASS;
+}
+
+static long replace(struct weft__call *c)
+{
+	long from = (int)c->arg[0], to = (int)c->arg[1];
+
+	if (weft__fd_is_own(from) || weft__fd_is_own(to))
+		return -EBADF;
+	/* With a bad first descriptor the second one stays open. */
+	if (from != to && weft__raw(SYS_fcntl, from, F_GETFD) >= 0)
+		forget(to);
+	return WEFT__PASS;
+}
+
+long on_dup2(struct weft__call *c)
+{
+	return replace(c);
+}
+
+long on_dup3(struct weft__call *c)
+{
+	return replace(c);
+}
+
+/* Close a range that has weft's own descriptors in it piece by piece, around them. */
+long on_close_range(struct weft__call *c)
+{
+	unsigned int first = (unsigned int)c->arg[0], last = (unsigned int)c->arg[1], number;
+	long err;
+
+	if (first > last || (c->arg[2] & CLOSE_RANGE_CLOEXEC) != 0)
+		return WEFT__PASS;
+	for (number = first; number <= last && weft__fd_peek(number) != NULL; number++) {
+		if (!weft__fd_is_own(number)) {
+			forget(number);
+			continue;
+		}
+		if (number > first) {
+			err = weft__raw(SYS_close_range, first, number - 1, c->arg[2]);
+			if (err != 0)
+				return err;
+		}
+		first = number + 1;
+	}
+	return first > last ? 0 : weft__raw(SYS_close_range, first, last, c->arg[2]);
+}
+
+long on_fcntl(struct weft__call *c)
+{
+	if (c->arg[1] == F_SETFL)
+		weft__fd_flags_changed();
+	if (c->arg[1] == F_SETLKW || c->arg[1] == F_OFD_SETLKW)
+		return weft__blocks(c);
+	return WEFT__PASS;
+}
+
+long on_ioctl(struct weft__call *c)
+{
+	if ((unsigned int)c->arg[1] == FIONBIO)
+		weft__fd_flags_changed();
+	return WEFT__PASS;
+}
+
+long on_socket(struct weft__call *c)
+{
+	long number = weft__raw(SYS_socket, c->arg[0], c->arg[1], c->arg[2]);
+
+	if (number >= 0)
+		weft__fd_new_socket(number, (c->arg[1] & SOCK_NONBLOCK) != 0, NULL);
+	return number;
+}
+
+long on_setsockopt(struct weft__call *c)
+{
+	struct weft__fd *fd = weft__fd_peek((int)c->arg[0]);
+
+	if (c->arg[1] == SOL_SOCKET) {
+		switch (c->arg[2]) {
+		case SO_RCVTIMEO_OLD:
+		case SO_RCVTIMEO_NEW:
+		case SO_SNDTIMEO_OLD:
+		case SO_SNDTIMEO_NEW:
+			weft__fd_timeouts_changed();
+			break;
+		case SO_RCVLOWAT:
+			if (fd != NULL)
+				fd->lowat = true;
+			break;
+		default:
+			break;
+		}
+	}
+	/* A layer such as TLS hands out records: a short read then says nothing. */
+	if (c->arg[1] == IPPROTO_TCP && c->arg[2] == TCP_ULP && fd != NULL)
+		fd->stream = false;
+	return WEFT__PASS;
+}

@@ -1,0 +1,50 @@
+/*
+ * Thread stacks. glibc maps a stack with no access, then opens all of it but the guard: two
+ * mappings a thread, of which a process may have 65,530. So within pthread_create the mapping is
+ * made open at once, and the guard becomes a mark in the page table (MADV_GUARD_INSTALL, Linux
+ * 6.13): neighbouring stacks are then one mapping.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "handlers.h"
+#include "shim.h"
+#include "thread.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+__thread bool weft__creating_thread;
+
+static uintptr_t stack_start, stack_end; /* mapped open, guard still to be made */
+
+long on_mmap(struct weft__call *c)
+{
+	long start;
+
+	if (!weft__creating_thread || c->arg[2] != PROT_NONE || (c->arg[3] & MAP_STACK) == 0)
+		return WEFT__PASS;
+	start = weft__raw(SYS_mmap, c->arg[0], c->arg[1], PROT_READ | PROT_WRITE,
+			  c->arg[3] | MAP_NORESERVE, c->arg[4], c->arg[5]);
+	if (!weft__failed(start)) {
+		stack_start = (uintptr_t)start;
+		stack_end = stack_start + (uintptr_t)c->arg[1];
+	}
+	return start;
+}
+
+long on_mprotect(struct weft__call *c)
+{
+	uintptr_t from = (uintptr_t)c->arg[0], to = from + (uintptr_t)c->arg[1];
+	size_t guard;
+
+	if (stack_start == 0 || from < stack_start || to != stack_end ||
+	    c->arg[2] != (PROT_READ | PROT_WRITE))
+		return WEFT__PASS;
+	guard = from - stack_start;
+	if (guard > 0 && weft__raw(SYS_madvise, stack_start, guard, MADV_GUARD_INSTALL) != 0)
+		weft__raw(SYS_mprotect, stack_start, guard, PROT_NONE);
+	stack_start = 0;
+	return 0;
+}

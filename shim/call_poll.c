@@ -1,0 +1,330 @@
+/*
+ * poll(2), select(2), epoll_wait(2) and their kin.
+ *
+ * Each is asked with no timeout first. When nothing is ready the task parks on all the descriptors
+ * and asks again: what a descriptor's readiness means stays the kernel's to say.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+
+#include "handlers.h"
+#include "shim.h"
+#include "signals.h"
+#include "thread.h"
+#include "times.h"
+
+#define NEVER UINT64_C(0)
+
+/* A set of up to FD_SETSIZE descriptors stands on the stack, a larger one in the heap. */
+#define SET_WORDS (FD_SETSIZE / 64)
+#define BITS_A_WORD 64
+
+/* Swap in the mask that ppoll and its like wait with; it goes back when the call is over. */
+static long swap_mask(long pointer, long bytes)
+{
+	struct weft__thread *me = weft__thread_here();
+	uint64_t mask;
+
+	if (pointer == 0)
+		return 0;
+	if (bytes != (long)sizeof(mask))
+		return -EINVAL;
+	if (weft__copy(&mask, (void *)pointer, sizeof(mask)) != 0)
+		return -EFAULT;
+	if (me->mask_swapped)
+		return 0;
+	me->mask_after = weft__mask_of(me);
+	me->mask_swapped = true;
+	weft__mask_set(me, mask);
+	weft__signals_check(me);
+	return 0;
+}
+
+/* The call is over without a signal: weft__attend() has nothing to do for it. */
+static long restore_mask(long result)
+{
+	struct weft__thread *me = weft__thread_here();
+
+	if (me->mask_swapped && result != -EINTR) {
+		me->mask_swapped = false;
+		weft__mask_set(me, me->mask_after);
+		weft__signals_check(me);
+	}
+	return result;
+}
+
+/* Wait for descriptors until a deadline; `expired` when it is over at once. */
+static long poll_until(const struct weft__call *c, struct pollfd *fds, nfds_t n,
+		       uint64_t deadline_ns, bool expired)
+{
+	int result;
+	long ready;
+
+	for (;;) {
+		ready = weft__raw(SYS_poll, fds, n, 0);
+		if (ready != 0 || expired)
+			return ready;
+		weft__counts.parks[c->nr]++;
+		result = weft__ready_wait_any(fds, n, deadline_ns);
+		if (result == -ETIMEDOUT)
+			expired = true;
+		else if (result == -EINTR || result == -ENOMEM)
+			return result;
+	}
+}
+
+long on_poll(struct weft__call *c)
+{
+	int ms = (int)c->arg[2];
+	uint64_t deadline_ns = ms > 0 ? weft__deadline_after_ms(ms) : NEVER;
+
+	return poll_until(c, (struct pollfd *)c->arg[0], (nfds_t)(unsigned int)c->arg[1],
+			  deadline_ns, ms == 0);
+}
+
+/* A timeout as a timespec, NULL for ever. */
+static long read_timeout(long pointer, uint64_t *deadline_ns, bool *expired)
+{
+	struct timespec time;
+	long err;
+
+	*deadline_ns = NEVER;
+	*expired = false;
+	if (pointer == 0)
+		return 0;
+	err = weft__deadline_after((const struct timespec *)pointer, deadline_ns);
+	if (err == 0 && weft__copy(&time, (void *)pointer, sizeof(time)) == 0)
+		*expired = time.tv_sec == 0 && time.tv_nsec == 0;
+	return err;
+}
+
+long on_ppoll(struct weft__call *c)
+{
+	uint64_t deadline_ns;
+	struct timespec left;
+	bool expired;
+	long result = read_timeout(c->arg[2], &deadline_ns, &expired);
+
+	if (result == 0)
+		result = swap_mask(c->arg[3], c->arg[4]);
+	if (result != 0)
+		return result;
+	result = restore_mask(poll_until(c, (struct pollfd *)c->arg[0],
+					 (nfds_t)(unsigned int)c->arg[1], deadline_ns, expired));
+	if (deadline_ns != NEVER) { /* the system call says what is left, ppoll(2) */
+		left = weft__left_until(deadline_ns);
+		weft__copy((void *)c->arg[2], &left, sizeof(left));
+	}
+	return result;
+}
+
+/* The three sets of a select(2): the program's, and what they held when it called. */
+struct sets {
+	uint64_t *user[3];  /* NULL: not given */
+	uint64_t *asked[3];
+	size_t words;
+	int n;
+	uint64_t room[3][SET_WORDS];
+	uint64_t *heap;
+};
+
+static long read_sets(struct sets *sets, const struct weft__call *c)
+{
+	sets->heap = NULL;
+	sets->n = (int)c->arg[0];
+	if (sets->n < 0)
+		return -EINVAL;
+	sets->words = ((size_t)sets->n + BITS_A_WORD - 1) / BITS_A_WORD;
+	if (sets->words > SET_WORDS) {
+		sets->heap = calloc(3 * sets->words, sizeof(uint64_t));
+		if (sets->heap == NULL)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < 3; i++) {
+		sets->user[i] = (uint64_t *)c->arg[i + 1];
+		sets->asked[i] = sets->heap != NULL ? sets->heap + i * sets->words : sets->room[i];
+		if (sets->user[i] == NULL)
+			memset(sets->asked[i], 0, sets->words * sizeof(uint64_t));
+		else if (weft__copy(sets->asked[i], sets->user[i],
+				    sets->words * sizeof(uint64_t)) != 0)
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static bool has(const uint64_t *set, int number)
+{
+	return (set[number / BITS_A_WORD] >> number % BITS_A_WORD & 1) != 0;
+}
+
+/* The descriptors of the sets as poll(2) takes them; NULL when there is no memory. */
+static struct pollfd *poll_set(const struct sets *sets, nfds_t *n)
+{
+	struct pollfd *fds = malloc(((size_t)sets->n + 1) * sizeof(*fds));
+
+	*n = 0;
+	for (int i = 0; fds != NULL && i < sets->n; i++) {
+		int events = (has(sets->asked[0], i) ? POLLIN : 0) |
+			     (has(sets->asked[1], i) ? POLLOUT : 0) |
+			     (has(sets->asked[2], i) ? POLLPRI : 0);
+
+		if (events != 0)
+			fds[(*n)++] = (struct pollfd){.fd = i, .events = (short)events};
+	}
+	return fds;
+}
+
+/* Ask the kernel now. It writes the sets only when it answers, so they are filled in anew. */
+static long select_now(const struct sets *sets)
+{
+	struct timespec zero = {0, 0};
+
+	for (int i = 0; i < 3; i++)
+		if (sets->user[i] != NULL)
+			memcpy(sets->user[i], sets->asked[i], sets->words * sizeof(uint64_t));
+	return weft__raw(SYS_pselect6, sets->n, sets->user[0], sets->user[1], sets->user[2], &zero,
+			 NULL);
+}
+
+static long select_waiting(const struct weft__call *c, const struct sets *sets,
+			   uint64_t deadline_ns)
+{
+	nfds_t n;
+	struct pollfd *fds = poll_set(sets, &n);
+	long ready = -ENOMEM;
+	int result = 0;
+
+	while (fds != NULL) {
+		weft__counts.parks[c->nr]++;
+		result = weft__ready_wait_any(fds, n, deadline_ns);
+		ready = result == -EINTR || result == -ENOMEM ? result : select_now(sets);
+		if (ready != 0 || result == -ETIMEDOUT)
+			break;
+	}
+	free(fds);
+	/* Interrupted, it leaves the sets as they were given. */
+	for (int i = 0; result == -EINTR && i < 3; i++)
+		if (sets->user[i] != NULL)
+			memcpy(sets->user[i], sets->asked[i], sets->words * sizeof(uint64_t));
+	return ready;
+}
+
+static long select_until(const struct weft__call *c, uint64_t deadline_ns, bool expired)
+{
+	struct sets sets;
+	long ready = read_sets(&sets, c);
+
+	if (ready == 0)
+		ready = select_now(&sets);
+	if (ready == 0 && !expired)
+		ready = select_waiting(c, &sets, deadline_ns);
+	free(sets.heap);
+	return ready;
+}
+
+long on_select(struct weft__call *c)
+{
+	struct timeval time, *user = (struct timeval *)c->arg[4];
+	uint64_t deadline_ns = NEVER;
+	struct timespec left;
+	bool expired = false;
+	long result;
+
+	if (user != NULL) {
+		if (weft__copy(&time, user, sizeof(time)) != 0)
+			return -EFAULT;
+		if (time.tv_sec < 0 || time.tv_usec < 0)
+			return -EINVAL;
+		expired = time.tv_sec == 0 && time.tv_usec == 0;
+		left = (struct timespec){time.tv_sec + time.tv_usec / 1000000,
+					 time.tv_usec % 1000000 * 1000};
+		weft__deadline_after(&left, &deadline_ns);
+	}
+	result = select_until(c, deadline_ns, expired);
+	if (user != NULL) {
+		left = weft__left_until(deadline_ns);
+		time = (struct timeval){left.tv_sec, left.tv_nsec / 1000};
+		weft__copy(user, &time, sizeof(time));
+	}
+	return result;
+}
+
+long on_pselect6(struct weft__call *c)
+{
+	struct {
+		long pointer, bytes;
+	} mask = {0, 0};
+	uint64_t deadline_ns;
+	struct timespec left;
+	bool expired;
+	long result = read_timeout(c->arg[4], &deadline_ns, &expired);
+
+	if (result == 0 && c->arg[5] != 0)
+		result = weft__copy(&mask, (void *)c->arg[5], sizeof(mask));
+	if (result == 0)
+		result = swap_mask(mask.pointer, mask.bytes);
+	if (result != 0)
+		return result;
+	result = restore_mask(select_until(c, deadline_ns, expired));
+	if (deadline_ns != NEVER) {
+		left = weft__left_until(deadline_ns);
+		weft__copy((void *)c->arg[4], &left, sizeof(left));
+	}
+	return result;
+}
+
+static long epoll_until(struct weft__call *c, uint64_t deadline_ns, bool expired)
+{
+	struct weft__fd *fd = weft__fd_claim(c->arg[0]);
+	long ready;
+	int result;
+
+	if (fd == NULL)
+		return -EBADF;
+	for (;;) {
+		ready = weft__raw(SYS_epoll_wait, c->arg[0], c->arg[1], c->arg[2], 0);
+		if (ready != 0 || expired)
+			return ready;
+		weft__counts.parks[c->nr]++;
+		result = weft__ready_wait(fd, (int)c->arg[0], POLLIN, deadline_ns);
+		if (result == -ETIMEDOUT)
+			expired = true;
+		else if (result != 0)
+			return result == -EINTR || result == -EBADF ? result : weft__blocks(c);
+	}
+}
+
+static uint64_t ms_deadline(int ms)
+{
+	return ms > 0 ? weft__deadline_after_ms(ms) : NEVER;
+}
+
+long on_epoll_wait(struct weft__call *c)
+{
+	return epoll_until(c, ms_deadline((int)c->arg[3]), (int)c->arg[3] == 0);
+}
+
+long on_epoll_pwait(struct weft__call *c)
+{
+	long err = swap_mask(c->arg[4], c->arg[5]);
+
+	return err != 0 ? err
+			: restore_mask(epoll_until(c, ms_deadline((int)c->arg[3]),
+						   (int)c->arg[3] == 0));
+}
+
+long on_epoll_pwait2(struct weft__call *c)
+{
+	uint64_t deadline_ns;
+	bool expired;
+	long err = read_timeout(c->arg[3], &deadline_ns, &expired);
+
+	if (err == 0)
+		err = swap_mask(c->arg[4], c->arg[5]);
+	return err != 0 ? err : restore_mask(epoll_until(c, deadline_ns, expired));
+}

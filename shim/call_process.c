@@ -1,0 +1,192 @@
+/*
+ * Children, and the waiting for them.
+ *
+ * The child of a fork has one thread, which is the kernel's again: weft goes to sleep in it, and
+ * wakes like the first time when it makes a thread. A child of vfork borrows the parent's memory,
+ * thread pointer and all: while it does, the parent's task is set aside, so that its calls are
+ * nobody's but the kernel's.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "offload.h"
+#include "process.h"
+#include "handlers.h"
+#include "shim.h"
+#include "thread.h"
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+/* entry_x86_64.S: what the two returns of a vfork need, in the thread pointer they share. */
+__thread uintptr_t weft__vfork_exit __attribute__((tls_model("initial-exec")));
+__thread struct weft_task *weft__vfork_task __attribute__((tls_model("initial-exec")));
+
+pid_t weft__vfork_done(long result);
+
+/* Let the kernel thread have the running task's own mask, for a child or a new image inherits it. */
+static void lend_mask(void)
+{
+	uint64_t mask = weft__mask_of(weft__thread_here());
+
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+}
+
+static void take_back_mask(void)
+{
+	uint64_t mask = weft__mask_common();
+
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+}
+
+long weft__fork(struct weft__call *c)
+{
+	long result;
+
+	lend_mask();
+	result = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
+	if (result == 0) {
+		weft__asleep();
+		return 0;
+	}
+	take_back_mask();
+	weft__fd_forked();
+	return result;
+}
+
+void weft__vfork_begin(void)
+{
+	if (weft__current == NULL)
+		return;
+	lend_mask();
+	weft__fd_forked();
+	weft__current->inside = 0;
+	weft__vfork_task = weft__current;
+	weft__current = NULL;
+}
+
+/* What the parent does after the vfork of entry_x86_64.S. */
+pid_t weft__vfork_done(long result)
+{
+	if (weft__vfork_task != NULL) {
+		weft__current = weft__vfork_task;
+		weft__vfork_task = NULL;
+		take_back_mask();
+	}
+	if (result < 0) {
+		errno = (int)-result;
+		return -1;
+	}
+	return (pid_t)result;
+}
+
+static long exec(struct weft__call *c)
+{
+	long err;
+
+	lend_mask();
+	err = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4]);
+	take_back_mask();
+	return err;
+}
+
+long on_execve(struct weft__call *c)
+{
+	return exec(c);
+}
+
+long on_execveat(struct weft__call *c)
+{
+	return exec(c);
+}
+
+/* Park until one process has ended; 0, an error, or WEFT__PASS when it cannot be watched. */
+static long park_until_exit(const struct weft__call *c, long pid)
+{
+	long number = weft__raw(SYS_pidfd_open, pid, 0), result = WEFT__PASS;
+	struct weft__fd *fd = number < 0 ? NULL : weft__fd_at(number);
+
+	if (fd != NULL) {
+		weft__counts.parks[c->nr]++;
+		result = weft__ready_wait(fd, (int)number, POLLIN, 0);
+		weft__fd_forget(fd, (int)number);
+	}
+	if (number >= 0)
+		weft__raw(SYS_close, number);
+	return result == 0 || result == -EINTR ? result : WEFT__PASS;
+}
+
+/*
+ * Park until waitid(2) has something to say: an offload thread asks, without taking it. It looks
+ * for the children of the whole process, as the caller would.
+ */
+static long park_until_child(const struct weft__call *c, long type, long id, long options)
+{
+	struct weft__job job = {.nr = SYS_waitid,
+				.arg = {type, id, 0, (options & ~(long)WNOHANG) | WNOWAIT, 0},
+				.data_arg = -1};
+	long result;
+
+	weft__counts.parks[c->nr]++;
+	result = weft__offload(&job);
+	return result == 0 || result == -EINTR || result == -ECHILD ? result : WEFT__PASS;
+}
+
+static long wait_for(const struct weft__call *c, long type, long id, long options)
+{
+	long result = WEFT__PASS;
+
+	if (type == P_PID && (options & (WSTOPPED | WCONTINUED)) == 0)
+		result = park_until_exit(c, id);
+	if (result == WEFT__PASS)
+		result = park_until_child(c, type, id, options);
+	return result == WEFT__PASS ? weft__blocks(c) : result;
+}
+
+long on_wait4(struct weft__call *c)
+{
+	long pid = (int)c->arg[0], options = (unsigned int)c->arg[2], result;
+	long type = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID;
+	long id = pid > 0 ? pid : pid == 0 ? weft__raw(SYS_getpgid, 0) : -pid;
+
+	if ((options & WNOHANG) != 0)
+		return WEFT__PASS;
+	for (;;) {
+		result = weft__raw(SYS_wait4, c->arg[0], c->arg[1], options | WNOHANG, c->arg[3]);
+		if (result != 0)
+			return result;
+		result = wait_for(c, type, id,
+				  WEXITED | (options & WUNTRACED ? WSTOPPED : 0) |
+					  (options & (WCONTINUED | __WALL | __WCLONE)));
+		if (result != 0 && result != -ECHILD)
+			return result;
+	}
+}
+
+long on_waitid(struct weft__call *c)
+{
+	siginfo_t info, *user = (siginfo_t *)c->arg[2];
+	long result;
+
+	if ((c->arg[3] & WNOHANG) != 0)
+		return WEFT__PASS;
+	for (;;) {
+		info.si_pid = 0;
+		result = weft__raw(SYS_waitid, c->arg[0], c->arg[1], &info, c->arg[3] | WNOHANG,
+				   c->arg[4]);
+		if (result == 0 && info.si_pid == 0)
+			result = wait_for(c, c->arg[0], c->arg[1], c->arg[3]);
+		else
+			break;
+		if (result != 0 && result != -ECHILD)
+			return result;
+	}
+	if (result == 0 && user != NULL && weft__copy(user, &info, sizeof(info)) != 0)
+		return -EFAULT;
+	return result;
+}

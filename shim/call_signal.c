@@ -1,0 +1,227 @@
+/* Calls about signals: masks, actions, sending to tasks, waiting. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+
+#include "handlers.h"
+#include "shim.h"
+#include "signals.h"
+#include "thread.h"
+#include "times.h"
+
+#define SIGNALS 64
+
+/* glibc keeps these two for itself: cancellation, and setuid for all threads. */
+#define SIGNAL_SETXID 33
+
+long on_rt_sigprocmask(struct weft__call *c)
+{
+	struct weft__thread *me = weft__thread_here();
+	uint64_t before = weft__mask_of(me), set;
+
+	if (c->arg[3] != (long)sizeof(set))
+		return -EINVAL;
+	if (c->arg[1] != 0) {
+		if (weft__copy(&set, (void *)c->arg[1], sizeof(set)) != 0)
+			return -EFAULT;
+		if (c->arg[0] == SIG_BLOCK)
+			set |= before;
+		else if (c->arg[0] == SIG_UNBLOCK)
+			set = before & ~set;
+		else if (c->arg[0] != SIG_SETMASK)
+			return -EINVAL;
+		weft__mask_set(me, set);
+		weft__signals_check(me);
+	}
+	if (c->arg[2] != 0)
+		return weft__copy((void *)c->arg[2], &before, sizeof(before));
+	return 0;
+}
+
+long on_rt_sigaction(struct weft__call *c)
+{
+	struct weft__action action, old;
+	long signal = c->arg[0], err;
+
+	if (c->arg[3] != (long)sizeof(uint64_t) || signal < 1 || signal > SIGNALS)
+		return -EINVAL;
+	if (c->arg[1] != 0 && weft__copy(&action, (void *)c->arg[1], sizeof(action)) != 0)
+		return -EFAULT;
+	err = weft__signal_action((int)signal, c->arg[1] != 0 ? &action : NULL, &old);
+	if (err == 0 && c->arg[2] != 0)
+		err = weft__copy((void *)c->arg[2], &old, sizeof(old));
+	return err;
+}
+
+long on_rt_sigpending(struct weft__call *c)
+{
+	struct weft__thread *me = weft__thread_here();
+	uint64_t set = 0;
+
+	if ((size_t)c->arg[1] > sizeof(set))
+		return -EINVAL;
+	weft__raw(SYS_rt_sigpending, &set, sizeof(set));
+	set |= weft__signals_pending(me) & weft__mask_of(me);
+	return weft__copy((void *)c->arg[0], &set, (size_t)c->arg[1]);
+}
+
+static long send_to(long tid, const siginfo_t *info)
+{
+	struct weft__thread *thread = weft__thread_by_tid(tid);
+
+	if (thread == NULL)
+		return tid >= WEFT__FIRST_TID ? -ESRCH : WEFT__PASS;
+	if (info->si_signo == SIGKILL || info->si_signo == SIGSTOP)
+		return weft__raw(SYS_kill, weft__raw(SYS_getpid), info->si_signo);
+	/* There is nobody to tell: the one kernel thread has changed its ids for all. */
+	if (info->si_signo == SIGNAL_SETXID)
+		return -ESRCH;
+	return info->si_signo == 0 ? 0 : weft__signal_send(thread, info);
+}
+
+static long send_number(long tid, long signal)
+{
+	siginfo_t info;
+
+	if (signal < 0 || signal > SIGNALS)
+		return -EINVAL;
+	memset(&info, 0, sizeof(info));
+	info.si_signo = (int)signal;
+	info.si_code = SI_TKILL;
+	info.si_pid = (pid_t)weft__raw(SYS_getpid);
+	info.si_uid = (uid_t)weft__raw(SYS_getuid);
+	return send_to(tid, &info);
+}
+
+long on_tgkill(struct weft__call *c)
+{
+	if ((int)c->arg[0] != (int)weft__raw(SYS_getpid))
+		return WEFT__PASS;
+	return send_number((int)c->arg[1], (int)c->arg[2]);
+}
+
+long on_tkill(struct weft__call *c)
+{
+	return send_number((int)c->arg[0], (int)c->arg[1]);
+}
+
+long on_rt_tgsigqueueinfo(struct weft__call *c)
+{
+	siginfo_t info;
+
+	if ((int)c->arg[0] != (int)weft__raw(SYS_getpid) || (int)c->arg[2] < 0 ||
+	    (int)c->arg[2] > SIGNALS)
+		return WEFT__PASS;
+	if (weft__copy(&info, (void *)c->arg[3], sizeof(info)) != 0)
+		return -EFAULT;
+	info.si_signo = (int)c->arg[2];
+	return send_to((int)c->arg[1], &info);
+}
+
+/* Wait for any signal, with another mask meanwhile. A call that starts over has it already. */
+static long suspend(uint64_t mask)
+{
+	struct weft__thread *me = weft__thread_here();
+
+	if (!me->mask_swapped) {
+		me->mask_after = weft__mask_of(me);
+		me->mask_swapped = true;
+		weft__mask_set(me, mask);
+		weft__signals_check(me);
+	}
+	return weft__park(0);
+}
+
+long on_rt_sigsuspend(struct weft__call *c)
+{
+	uint64_t mask;
+
+	if (c->arg[1] != (long)sizeof(mask))
+		return -EINVAL;
+	if (weft__copy(&mask, (void *)c->arg[0], sizeof(mask)) != 0)
+		return -EFAULT;
+	weft__counts.parks[c->nr]++;
+	return suspend(mask);
+}
+
+long on_pause(struct weft__call *c)
+{
+	weft__counts.parks[c->nr]++;
+	return weft__park(0);
+}
+
+/* What the kernel holds pending of a set, for it is blocked by every task; or -EAGAIN. */
+static long take_from_kernel(uint64_t set, siginfo_t *info)
+{
+	struct timespec now = {0, 0};
+
+	return weft__raw(SYS_rt_sigtimedwait, &set, info, &now, sizeof(set));
+}
+
+/*
+ * Wait for one of a set. What is sent to this task interrupts it; what becomes pending in the
+ * kernel, a signalfd tells.
+ */
+static long wait_for_signal(struct weft__call *c, uint64_t set, uint64_t deadline_ns,
+			    siginfo_t *info)
+{
+	struct weft__thread *me = weft__thread_here();
+	struct weft__fd *fd;
+	long number, result;
+
+	number = weft__raw(SYS_signalfd4, -1, &set, sizeof(set), SFD_CLOEXEC | SFD_NONBLOCK);
+	fd = number < 0 ? NULL : weft__fd_at(number);
+	if (fd == NULL)
+		return weft__blocks(c);
+	do {
+		if (weft__signal_take(me, set, info)) {
+			result = info->si_signo;
+			break;
+		}
+		result = take_from_kernel(set, info);
+		if (result != -EAGAIN)
+			break;
+		weft__counts.parks[c->nr]++;
+		me->waiting_for = set;
+		result = weft__ready_wait(fd, (int)number, POLLIN, deadline_ns);
+		me->waiting_for = 0;
+		if (result == -ETIMEDOUT)
+			result = -EAGAIN;
+	} while (result == 0 || (result == -EINTR && (me->pending & set) != 0));
+	weft__fd_forget(fd, (int)number);
+	weft__raw(SYS_close, number);
+	return result;
+}
+
+long on_rt_sigtimedwait(struct weft__call *c)
+{
+	struct weft__thread *me = weft__thread_here();
+	uint64_t set, deadline_ns = 0;
+	siginfo_t info;
+	long result;
+
+	if (c->arg[3] != (long)sizeof(set))
+		return -EINVAL;
+	if (weft__copy(&set, (void *)c->arg[0], sizeof(set)) != 0)
+		return -EFAULT;
+	if (c->arg[2] != 0) {
+		result = weft__deadline_after((void *)c->arg[2], &deadline_ns);
+		if (result != 0)
+			return result;
+	}
+	set &= ~(weft__signal_bit(SIGKILL) | weft__signal_bit(SIGSTOP));
+	if (weft__signal_take(me, set, &info))
+		result = info.si_signo;
+	else
+		result = take_from_kernel(set, &info);
+	if (result == -EAGAIN)
+		result = wait_for_signal(c, set, deadline_ns, &info);
+	if (result > 0 && c->arg[1] != 0 &&
+	    weft__copy((void *)c->arg[1], &info, sizeof(info)) != 0)
+		return -EFAULT;
+	return result;
+}

@@ -1,0 +1,314 @@
+/* Receiving, sending, accepting and connecting, where the call itself says that it is a socket. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "send.h"
+#include "handlers.h"
+#include "shim.h"
+#include "thread.h"
+#include "times.h"
+
+/* A Unix socket whose listener's backlog is full has no readiness to wait for. */
+#define BACKLOG_RETRY_NS 1000000U
+
+/* The descriptor as a socket the call may wait for, else NULL: what the kernel says then. */
+static struct weft__fd *claim_socket(const struct weft__call *c, long flags)
+{
+	struct weft__fd *fd = (flags & MSG_DONTWAIT) != 0 ? NULL : weft__fd_claim(c->arg[0]);
+
+	return fd != NULL && fd->kind == WEFT__SOCKET ? fd : NULL;
+}
+
+static bool drained(const struct weft__fd *fd, long flags)
+{
+	return fd->drained && !fd->hung_up && (flags & (MSG_ERRQUEUE | MSG_OOB)) == 0;
+}
+
+static void note_short(struct weft__fd *fd, long flags, long n, long wanted)
+{
+	if (n > 0 && n < wanted && fd->stream && fd->armed != 0 &&
+	    (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC)) == 0)
+		fd->drained = true;
+}
+
+static long try_recvfrom(struct weft__call *c)
+{
+	return weft__raw(SYS_recvfrom, c->arg[0], c->arg[1], c->arg[2], c->arg[3] | MSG_DONTWAIT,
+			 c->arg[4], c->arg[5]);
+}
+
+/* MSG_WAITALL on a stream: go on until all is there, or an end, or nothing more comes. */
+static long receive_all(struct weft__call *c, struct weft__fd *fd)
+{
+	struct weft__call part = *c;
+	long done = 0, n;
+
+	do {
+		part.arg[1] = c->arg[1] + done;
+		part.arg[2] = c->arg[2] - done;
+		n = weft__fd_retry(&part, fd, POLLIN, try_recvfrom, false);
+		if (n > 0)
+			done += n;
+	} while (n > 0 && done < c->arg[2]);
+	return done > 0 ? done : n;
+}
+
+/* With MSG_PEEK as well, what was seen stays: look again until all can be seen. */
+static long peek_all(struct weft__call *c, struct weft__fd *fd)
+{
+	uint64_t deadline_ns = 0;
+	long n, result;
+
+	do {
+		n = weft__fd_retry(c, fd, POLLIN, try_recvfrom, false);
+		if (n <= 0 || n >= c->arg[2] || fd->hung_up)
+			return n;
+		result = weft__fd_park(c, fd, POLLIN, &deadline_ns);
+	} while (result == 0);
+	return n;
+}
+
+long on_recvfrom(struct weft__call *c)
+{
+	struct weft__fd *fd = claim_socket(c, c->arg[3]);
+	long n;
+
+	if (fd == NULL)
+		return WEFT__PASS;
+	if ((c->arg[3] & MSG_WAITALL) != 0 && weft__socket_option((int)c->arg[0], SO_TYPE) == SOCK_STREAM)
+		return (c->arg[3] & MSG_PEEK) != 0 ? peek_all(c, fd) : receive_all(c, fd);
+	n = weft__fd_retry(c, fd, POLLIN, try_recvfrom, drained(fd, c->arg[3]));
+	note_short(fd, c->arg[3], n, c->arg[2]);
+	return n;
+}
+
+static long try_recvmsg(struct weft__call *c)
+{
+	return weft__raw(SYS_recvmsg, c->arg[0], c->arg[1], c->arg[2] | MSG_DONTWAIT);
+}
+
+/* MSG_WAITALL of a message: the first piece as the kernel gives it, the rest behind it. */
+static long receive_message_all(struct weft__call *c, struct weft__fd *fd)
+{
+	struct weft__call part = *c;
+	struct msghdr message;
+	long done, n;
+
+	if (weft__copy(&message, (void *)c->arg[1], sizeof(message)) != 0)
+		return -EFAULT;
+	done = weft__fd_retry(c, fd, POLLIN, try_recvmsg, false);
+	if (done <= 0)
+		return done;
+	n = done;
+	for (size_t i = 0; i < message.msg_iovlen; i++) {
+		const struct iovec *iov = &message.msg_iov[i];
+
+		if ((size_t)n >= iov->iov_len) {
+			n -= (long)iov->iov_len;
+			continue;
+		}
+		part.arg[1] = (long)iov->iov_base + n;
+		part.arg[2] = (long)iov->iov_len - n;
+		part.arg[3] = c->arg[2];
+		part.arg[4] = part.arg[5] = 0;
+		n = receive_all(&part, fd);
+		if (n > 0)
+			done += n;
+		if (n != part.arg[2])
+			break;
+		n = 0;
+	}
+	return done;
+}
+
+long on_recvmsg(struct weft__call *c)
+{
+	struct weft__fd *fd = claim_socket(c, c->arg[2]);
+
+	if (fd == NULL)
+		return WEFT__PASS;
+	if ((c->arg[2] & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL &&
+	    weft__socket_option((int)c->arg[0], SO_TYPE) == SOCK_STREAM)
+		return receive_message_all(c, fd);
+	return weft__fd_retry(c, fd, POLLIN, try_recvmsg, drained(fd, c->arg[2]));
+}
+
+static long try_recvmmsg(struct weft__call *c)
+{
+	return weft__raw(SYS_recvmmsg, c->arg[0], c->arg[1], c->arg[2], c->arg[3] | MSG_DONTWAIT,
+			 NULL);
+}
+
+/*
+ * recvmmsg(2) looks at its timeout only after a message has come (see its BUGS), and updates it
+ * to what is left.
+ */
+long on_recvmmsg(struct weft__call *c)
+{
+	struct weft__fd *fd = claim_socket(c, c->arg[3]);
+	struct weft__call part = *c;
+	struct timespec left;
+	uint64_t deadline_ns = 0;
+	long done = 0, n;
+
+	if (fd == NULL || c->arg[2] <= 0)
+		return WEFT__PASS;
+	if (c->arg[4] != 0) {
+		n = weft__deadline_after((void *)c->arg[4], &deadline_ns);
+		if (n != 0)
+			return n;
+	}
+	do {
+		part.arg[1] = c->arg[1] + done * (long)sizeof(struct mmsghdr);
+		part.arg[2] = c->arg[2] - done;
+		n = weft__fd_retry(&part, fd, POLLIN, try_recvmmsg, false);
+		if (n > 0)
+			done += n;
+	} while (n > 0 && done < c->arg[2] && (c->arg[3] & MSG_WAITFORONE) == 0 &&
+		 (deadline_ns == 0 || weft__now_ns() < deadline_ns));
+	if (deadline_ns != 0) {
+		left = weft__left_until(deadline_ns);
+		weft__copy((void *)c->arg[4], &left, sizeof(left));
+	}
+	return done > 0 ? done : n;
+}
+
+static long try_sendto(struct weft__call *c)
+{
+	return weft__raw(SYS_sendto, c->arg[0], c->arg[1], c->arg[2], c->arg[3] | MSG_DONTWAIT,
+			 c->arg[4], c->arg[5]);
+}
+
+long on_sendto(struct weft__call *c)
+{
+	struct weft__fd *fd = claim_socket(c, c->arg[3]);
+	long done, more;
+
+	if (fd == NULL)
+		return WEFT__PASS;
+	if (c->arg[4] == 0)
+		return weft__send_bytes(c, fd, (const char *)c->arg[1], c->arg[2],
+					(int)c->arg[3]);
+	done = weft__fd_retry(c, fd, POLLOUT, try_sendto, false);
+	if (done <= 0 || done >= c->arg[2])
+		return done;
+	/* A stream with an address (TCP Fast Open): the rest goes where the first piece went. */
+	more = weft__send_bytes(c, fd, (const char *)c->arg[1] + done, c->arg[2] - done,
+				(int)c->arg[3] | MSG_NOSIGNAL);
+	return more > 0 ? done + more : done;
+}
+
+long on_sendmsg(struct weft__call *c)
+{
+	struct weft__fd *fd = claim_socket(c, c->arg[2]);
+	struct msghdr message;
+
+	if (fd == NULL)
+		return WEFT__PASS;
+	if (weft__copy(&message, (void *)c->arg[1], sizeof(message)) != 0)
+		return -EFAULT;
+	return weft__send_message(c, fd, &message, (int)c->arg[2]);
+}
+
+long on_sendmmsg(struct weft__call *c)
+{
+	struct weft__fd *fd = claim_socket(c, c->arg[3]);
+	struct mmsghdr *user = (struct mmsghdr *)c->arg[1], one;
+	long i, most = (unsigned int)c->arg[2] > 1024 ? 1024 : (unsigned int)c->arg[2], n = 0;
+
+	if (fd == NULL)
+		return WEFT__PASS;
+	for (i = 0; i < most; i++) {
+		n = weft__copy(&one, &user[i], sizeof(one));
+		if (n == 0)
+			n = weft__send_message(c, fd, &one.msg_hdr, (int)c->arg[3]);
+		if (n < 0)
+			break;
+		one.msg_len = (unsigned int)n;
+		n = weft__copy(&user[i].msg_len, &one.msg_len, sizeof(one.msg_len));
+		if (n < 0)
+			break;
+	}
+	return i > 0 ? i : n;
+}
+
+/*
+ * accept(2) has no flag to try with. Readiness first: nobody else takes the connection, unless
+ * the listener is shared with another process.
+ */
+static long accept_with(struct weft__call *c, long flags)
+{
+	struct weft__fd *fd = claim_socket(c, 0);
+	long number;
+
+	if (fd == NULL)
+		return WEFT__PASS;
+	if (!weft__fd_nonblock(fd, (int)c->arg[0])) {
+		number = weft__fd_park_ready(c, fd, POLLIN);
+		if (number != 0)
+			return number;
+	}
+	number = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], flags);
+	if (number >= 0)
+		weft__fd_new_socket(number, (flags & SOCK_NONBLOCK) != 0, fd);
+	return number;
+}
+
+long on_accept(struct weft__call *c)
+{
+	return accept_with(c, 0);
+}
+
+long on_accept4(struct weft__call *c)
+{
+	return accept_with(c, c->arg[3]);
+}
+
+/* Begin to connect. The socket is this process's alone, so its flag may change for a moment. */
+static long begin_connect(const struct weft__call *c)
+{
+	long flags = weft__raw(SYS_fcntl, c->arg[0], F_GETFL), result;
+
+	weft__raw(SYS_fcntl, c->arg[0], F_SETFL, flags | O_NONBLOCK);
+	result = weft__raw(SYS_connect, c->arg[0], c->arg[1], c->arg[2]);
+	weft__raw(SYS_fcntl, c->arg[0], F_SETFL, flags);
+	return result;
+}
+
+static long finish_connect(const struct weft__call *c, struct weft__fd *fd)
+{
+	int err = 0;
+	socklen_t bytes = sizeof(err);
+	long result = weft__fd_park_ready(c, fd, POLLOUT);
+
+	if (result == -EAGAIN)
+		return -EINPROGRESS; /* SO_SNDTIMEO has run out, socket(7) */
+	if (result != 0)
+		return result;
+	result = weft__raw(SYS_getsockopt, c->arg[0], SOL_SOCKET, SO_ERROR, &err, &bytes);
+	return result == 0 ? -err : result;
+}
+
+long on_connect(struct weft__call *c)
+{
+	struct weft__fd *fd = claim_socket(c, 0);
+	long result;
+
+	if (fd == NULL || weft__fd_nonblock(fd, (int)c->arg[0]))
+		return WEFT__PASS;
+	if (!weft__fd_private(fd))
+		return weft__blocks(c);
+	result = begin_connect(c);
+	while (result == -EAGAIN) {
+		weft__counts.parks[c->nr]++;
+		if (weft__park(weft__now_ns() + BACKLOG_RETRY_NS) == -EINTR)
+			return -EINTR;
+		result = begin_connect(c);
+	}
+	return result == -EINPROGRESS || result == -EALREADY ? finish_connect(c, fd) : result;
+}

@@ -1,0 +1,217 @@
+/* Calls by which a thread speaks of itself: its id, its end, its name, its place. */
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/rseq.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "parking.h"
+#include "handlers.h"
+#include "shim.h"
+#include "signals.h"
+#include "thread.h"
+
+/* The kernel walks no longer than this either (ROBUST_LIST_LIMIT). */
+#define ROBUST_LIMIT 2048
+
+long on_gettid(struct weft__call *c)
+{
+	(void)c;
+	return weft__thread_here()->tid;
+}
+
+long on_set_tid_address(struct weft__call *c)
+{
+	struct weft__thread *me = weft__thread_here();
+
+	if (me == &weft__main_thread)
+		return WEFT__PASS;
+	me->clear_tid = (uintptr_t)c->arg[0];
+	return me->tid;
+}
+
+long on_set_robust_list(struct weft__call *c)
+{
+	struct weft__thread *me = weft__thread_here();
+
+	if (me == &weft__main_thread)
+		return WEFT__PASS;
+	if ((size_t)c->arg[1] != sizeof(struct robust_list_head))
+		return -EINVAL;
+	me->robust_list = (uintptr_t)c->arg[0];
+	return 0;
+}
+
+/* The area stays unregistered: glibc then asks the kernel what it would read there. */
+long on_rseq(struct weft__call *c)
+{
+	(void)c;
+	return weft__thread_here() == &weft__main_thread ? WEFT__PASS : 0;
+}
+
+long on_sched_yield(struct weft__call *c)
+{
+	(void)c;
+	weft__yield();
+	return 0;
+}
+
+/* One lock of a thread that dies: mark it, and wake one who waits for it. */
+static void robust_release(const struct weft__thread *me, uintptr_t word)
+{
+	uint32_t value, found;
+
+	if (weft__load(word, &value) != 0)
+		return;
+	while ((value & FUTEX_TID_MASK) == (uint32_t)me->tid) {
+		uint32_t left = (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+
+		if (weft__exchange(word, value, left, &found) != 0)
+			return;
+		if (found == value) {
+			if ((value & FUTEX_WAITERS) != 0)
+				weft__futex_wake(word, 1);
+			return;
+		}
+		value = found;
+	}
+}
+
+/* Walk the list of locks that a dying thread still holds, as the kernel does (futex(2)). */
+static void robust_exit(const struct weft__thread *me)
+{
+	struct robust_list_head head;
+	struct robust_list *entry, *next;
+
+	if (me->robust_list == 0 || weft__copy(&head, (void *)me->robust_list, sizeof(head)) != 0)
+		return;
+	entry = head.list.next;
+	for (int i = 0; i < ROBUST_LIMIT && (uintptr_t)entry != me->robust_list; i++) {
+		uintptr_t at = (uintptr_t)entry & ~(uintptr_t)1;
+
+		if (weft__copy(&next, (void *)at, sizeof(next)) != 0)
+			break;
+		if (entry != head.list_op_pending)
+			robust_release(me, at + (uintptr_t)head.futex_offset);
+		entry = next;
+	}
+	if (head.list_op_pending != NULL)
+		robust_release(me, ((uintptr_t)head.list_op_pending & ~(uintptr_t)1) +
+					   (uintptr_t)head.futex_offset);
+}
+
+/*
+ * The end of a thread. glibc counts the hub as a thread, so it does not see that the last one of
+ * the program's leaves, on which it would call exit(0) at this very point.
+ */
+long on_exit_thread(struct weft__call *c)
+{
+	struct weft__thread *me = weft__thread_here();
+
+	(void)c;
+	if (me->task.carrier->tasks == 1) {
+		me->task.inside = 0;
+		exit(0);
+	}
+	robust_exit(me);
+	weft__signals_drop(me);
+	weft__mask_end(me);
+	weft__list_remove(&me->by_tid);
+	if (me->clear_tid != 0 && weft__copy((void *)me->clear_tid, &(int){0}, sizeof(int)) == 0)
+		weft__futex_wake(me->clear_tid, 1);
+	weft__task_exit();
+}
+
+long on_exit_group(struct weft__call *c)
+{
+	(void)c;
+	weft__report();
+	return WEFT__PASS;
+}
+
+/* A thread's name is its own; the kernel thread keeps the main one's. */
+long on_prctl(struct weft__call *c)
+{
+	struct weft__thread *me = weft__thread_here();
+	char name[sizeof(me->name)] = "";
+
+	if (me == &weft__main_thread)
+		return WEFT__PASS;
+	switch (c->arg[0]) {
+	case PR_SET_NAME:
+		for (size_t i = 0; i < sizeof(name) - 1; i++) {
+			if (weft__copy(&name[i], (char *)c->arg[1] + i, 1) != 0)
+				return -EFAULT;
+			if (name[i] == '\0')
+				break;
+		}
+		weft__copy(me->name, name, sizeof(name));
+		return 0;
+	case PR_GET_NAME:
+		return weft__copy((void *)c->arg[1], me->name, sizeof(me->name));
+	default:
+		return WEFT__PASS;
+	}
+}
+
+/*
+ * Scheduling of a task, by its id: asked, the kernel thread's answers; told, it is checked as far
+ * as the kernel would and has no effect, since all tasks run on the one thread.
+ */
+static bool about_task(const struct weft__call *c)
+{
+	return c->arg[0] >= WEFT__FIRST_TID;
+}
+
+static long ask_for_process(const struct weft__call *c)
+{
+	if (!about_task(c))
+		return WEFT__PASS;
+	if (weft__thread_by_tid(c->arg[0]) == NULL)
+		return -ESRCH;
+	return weft__raw(c->nr, 0, c->arg[1], c->arg[2]);
+}
+
+long on_sched_getaffinity(struct weft__call *c)
+{
+	return ask_for_process(c);
+}
+
+long on_sched_getscheduler(struct weft__call *c)
+{
+	return ask_for_process(c);
+}
+
+long on_sched_getparam(struct weft__call *c)
+{
+	return ask_for_process(c);
+}
+
+/* Whether a task may be told anything, and the memory it is told from is there. */
+static long told(const struct weft__call *c, const void *from, size_t n)
+{
+	char byte[sizeof(cpu_set_t)];
+
+	if (!about_task(c))
+		return WEFT__PASS;
+	if (weft__thread_by_tid(c->arg[0]) == NULL)
+		return -ESRCH;
+	return weft__copy(byte, from, n < sizeof(byte) ? n : sizeof(byte));
+}
+
+long on_sched_setaffinity(struct weft__call *c)
+{
+	return told(c, (void *)c->arg[2], (size_t)c->arg[1]);
+}
+
+long on_sched_setscheduler(struct weft__call *c)
+{
+	return told(c, (void *)c->arg[2], sizeof(struct sched_param));
+}
+
+long on_sched_setparam(struct weft__call *c)
+{
+	return told(c, (void *)c->arg[1], sizeof(struct sched_param));
+}

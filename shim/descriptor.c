@@ -1,0 +1,291 @@
+/*
+ * Learning what a descriptor is, and waiting for it as the program would have.
+ *
+ * O_NONBLOCK belongs to the open file, which duplicates of the descriptor and other processes
+ * share, so it is only trusted until anybody in this process changes any (an epoch), and asked for
+ * only when a call would have to wait. SO_RCVTIMEO and SO_SNDTIMEO likewise.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+
+#include "handlers.h"
+#include "shim.h"
+#include "thread.h"
+#include "times.h"
+
+/* weft's own descriptors go here or below, when the limit allows. */
+#define OWN_TOP 4096
+#define OWN_MOST 16
+
+bool weft__fd_hiding;
+
+static uint32_t nonblock_epoch = 1, timeouts_epoch = 1, fork_epoch = 1;
+static long own[OWN_MOST];
+static unsigned int owned;
+
+void weft__fd_flags_changed(void)
+{
+	nonblock_epoch++;
+}
+
+void weft__fd_timeouts_changed(void)
+{
+	timeouts_epoch++;
+}
+
+void weft__fd_forked(void)
+{
+	fork_epoch++;
+}
+
+bool weft__fd_private(const struct weft__fd *fd)
+{
+	return fd->fork_epoch == fork_epoch;
+}
+
+int weft__socket_option(long number, int option)
+{
+	int value = -1;
+	socklen_t bytes = sizeof(value);
+
+	weft__raw(SYS_getsockopt, number, SOL_SOCKET, option, &value, &bytes);
+	return value;
+}
+
+/* Streams of bytes without marks: TCP. Unix sockets and MPTCP may return short with more left. */
+static bool is_stream(long number)
+{
+	int domain = weft__socket_option(number, SO_DOMAIN);
+
+	return (domain == AF_INET || domain == AF_INET6) &&
+	       weft__socket_option(number, SO_TYPE) == SOCK_STREAM &&
+	       weft__socket_option(number, SO_PROTOCOL) == IPPROTO_TCP;
+}
+
+static bool learn(struct weft__fd *fd, long number)
+{
+	struct stat status;
+
+	if (weft__raw(SYS_fstat, number, &status) != 0)
+		return false;
+	if (S_ISSOCK(status.st_mode)) {
+		fd->kind = WEFT__SOCKET;
+		fd->stream = is_stream(number);
+	} else if (S_ISFIFO(status.st_mode)) {
+		fd->kind = WEFT__PIPE;
+	} else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) ||
+		   S_ISBLK(status.st_mode)) {
+		fd->kind = WEFT__FILE;
+	} else {
+		fd->kind = WEFT__OTHER;
+	}
+	return true;
+}
+
+struct weft__fd *weft__fd_claim(long number)
+{
+	struct weft__fd *fd = weft__fd_at((int)number);
+
+	if (weft__unlikely(fd == NULL))
+		return NULL;
+	if (weft__unlikely(fd->kind == WEFT__UNKNOWN) && !learn(fd, (int)number))
+		return NULL;
+	return fd;
+}
+
+void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *listener)
+{
+	struct weft__fd *fd = weft__fd_at(number);
+
+	if (fd == NULL)
+		return;
+	fd->kind = WEFT__SOCKET;
+	fd->nonblock = nonblock;
+	fd->nonblock_epoch = nonblock_epoch;
+	fd->fork_epoch = fork_epoch;
+	if (listener == NULL) {
+		fd->stream = is_stream(number);
+		return;
+	}
+	fd->stream = listener->stream;
+	/* TCP hands the listener's timeouts on, Unix sockets do not: none is none either way. */
+	if (listener->timeouts_epoch == timeouts_epoch && listener->receive_timeout_ns == 0 &&
+	    listener->send_timeout_ns == 0)
+		fd->timeouts_epoch = timeouts_epoch;
+}
+
+bool weft__fd_nonblock(struct weft__fd *fd, long number)
+{
+	if (fd->nonblock_epoch != nonblock_epoch) {
+		long flags = weft__raw(SYS_fcntl, number, F_GETFL);
+
+		fd->nonblock = flags >= 0 && (flags & O_NONBLOCK) != 0;
+		fd->nonblock_epoch = nonblock_epoch;
+	}
+	return fd->nonblock;
+}
+
+static uint64_t ask_timeout(long number, int option)
+{
+	struct timeval time = {0, 0};
+	socklen_t bytes = sizeof(time);
+
+	weft__raw(SYS_getsockopt, number, SOL_SOCKET, option, &time, &bytes);
+	return weft__to_ns(&(struct timespec){time.tv_sec, time.tv_usec * 1000});
+}
+
+static uint64_t timeout_of(struct weft__fd *fd, long number, int events)
+{
+	if (fd->kind != WEFT__SOCKET)
+		return 0;
+	if (fd->timeouts_epoch != timeouts_epoch) {
+		fd->receive_timeout_ns = ask_timeout(number, SO_RCVTIMEO);
+		fd->send_timeout_ns = ask_timeout(number, SO_SNDTIMEO);
+		fd->timeouts_epoch = timeouts_epoch;
+	}
+	return events == POLLOUT ? fd->send_timeout_ns : fd->receive_timeout_ns;
+}
+
+long weft__fd_park(const struct weft__call *c, struct weft__fd *fd, int events,
+		   uint64_t *deadline_ns)
+{
+	long number = (int)c->arg[0];
+	uint64_t timeout_ns;
+	int result;
+
+	if (weft__fd_nonblock(fd, number))
+		return -EAGAIN;
+	timeout_ns = timeout_of(fd, number, events);
+	if (timeout_ns != 0 && *deadline_ns == 0)
+		*deadline_ns = weft__call_deadline(weft__now_ns() + timeout_ns);
+	else if (timeout_ns == 0)
+		weft__call_deadline(0);
+	weft__counts.parks[c->nr]++;
+	result = weft__ready_wait(fd, (int)number, events, *deadline_ns);
+	switch (result) {
+	case -ETIMEDOUT:
+		return -EAGAIN;
+	case 0:
+	case -EINTR:
+	case -EBADF:
+		return result;
+	case -EPERM: /* epoll does not take it, for it never has to be waited for */
+		fd->kind = WEFT__FILE;
+		return WEFT__PASS;
+	default:
+		return weft__blocks(c);
+	}
+}
+
+long weft__fd_park_ready(const struct weft__call *c, struct weft__fd *fd, int events)
+{
+	struct pollfd poll_fd = {.fd = (int)c->arg[0], .events = (short)events};
+	uint64_t deadline_ns = 0;
+	long result;
+
+	while (weft__raw(SYS_poll, &poll_fd, 1, 0) == 0) {
+		result = weft__fd_park(c, fd, events, &deadline_ns);
+		if (result != 0)
+			return result;
+	}
+	return 0;
+}
+
+long weft__fd_retry(struct weft__call *c, struct weft__fd *fd, int events, weft__try *try,
+		    bool skip)
+{
+	uint64_t deadline_ns = 0;
+	long result;
+
+	if (fd->lowat && events == POLLIN) {
+		result = weft__fd_park_ready(c, fd, events);
+		if (result != 0)
+			return result;
+	}
+	for (;; skip = false) {
+		if (!skip) {
+			result = try(c);
+			if (result != -EAGAIN)
+				return result;
+		}
+		result = weft__fd_park(c, fd, events, &deadline_ns);
+		if (result != 0)
+			return result;
+	}
+}
+
+bool weft__fd_is_own(long number)
+{
+	for (unsigned int i = 0; i < owned; i++)
+		if (own[i] == number)
+			return true;
+	return false;
+}
+
+void weft__fd_close_own(void)
+{
+	for (unsigned int i = 0; i < owned; i++)
+		weft__raw(SYS_close, own[i]);
+	owned = 0;
+}
+
+/* Move a new descriptor of weft's to the top of the table. */
+static int hide(int number)
+{
+	struct rlimit limit = {OWN_TOP, OWN_TOP};
+	long top;
+
+	weft__raw(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+	top = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC,
+			(limit.rlim_cur < OWN_TOP ? limit.rlim_cur : OWN_TOP) - OWN_MOST);
+	if (top >= 0)
+		weft__raw(SYS_close, number);
+	else
+		top = number;
+	if (owned < OWN_MOST)
+		own[owned++] = top;
+	return (int)top;
+}
+
+/* Calls by which libuv makes its descriptors: answered only while weft makes its loop. */
+static long make_hidden(const struct weft__call *c)
+{
+	long number;
+
+	if (!weft__fd_hiding)
+		return WEFT__PASS;
+	number = weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4],
+			    c->arg[5]);
+	return number < 0 ? number : hide((int)number);
+}
+
+long on_epoll_create1(struct weft__call *c)
+{
+	return make_hidden(c);
+}
+
+long on_eventfd2(struct weft__call *c)
+{
+	return make_hidden(c);
+}
+
+long on_pipe2(struct weft__call *c)
+{
+	int *end = (int *)c->arg[0];
+	long err;
+
+	if (!weft__fd_hiding)
+		return WEFT__PASS;
+	err = weft__raw(SYS_pipe2, end, c->arg[1]);
+	if (err == 0) {
+		end[0] = hide(end[0]);
+		end[1] = hide(end[1]);
+	}
+	return err;
+}

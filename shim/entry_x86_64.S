@@ -1,0 +1,318 @@
+/*
+ * The way from a patched system call site to its handler and back.
+ *
+ * A stub jumps to weft__entry with every register as at the site, but for rcx, which holds the
+ * address of the `syscall` instruction in the stub: a system call destroys rcx and r11 anyway, and
+ * nothing else. There are two ways out: to that instruction (native), or past it (answered).
+ *
+ * Offsets in the frame are those of struct weft__call.
+ */
+#define CALL_NR      0
+#define CALL_ARG     8
+#define CALL_RBX    56
+#define CALL_RBP    64
+#define CALL_R12    72
+#define CALL_R13    80
+#define CALL_R14    88
+#define CALL_R15    96
+#define CALL_NATIVE 104
+#define CALL_SP     112
+#define CALL_PC     120
+#define CALL_XMM    128
+#define CALL_BYTES  384
+
+#define TASK_INSIDE    0
+#define TASK_ATTENTION 1
+
+#define CALLS     512
+#define RED_ZONE  128
+#define NR_FUTEX  202
+
+	.text
+	.globl	weft__entry
+	.hidden	weft__entry
+	.globl	weft__entry_end
+	.hidden	weft__entry_end
+	.type	weft__entry, @function
+	.p2align 6
+weft__entry:
+	.cfi_startproc
+	.cfi_undefined %rip
+	mov	weft__current@gottpoff(%rip), %r11
+	cmpq	$0, %fs:(%r11)
+	je	foreign
+	cmp	$CALLS, %eax
+	jae	native
+	mov	%eax, %eax
+	lea	weft__handlers(%rip), %r11
+	mov	(%r11,%rax,8), %r11
+	test	%r11, %r11
+	jz	native
+save:
+	/* r11: the handler. The frame goes below the red zone of whoever made the call. */
+	lea	-RED_ZONE(%rsp), %rsp
+	push	%rbx
+	lea	RED_ZONE + 8(%rsp), %rbx
+	sub	$CALL_BYTES, %rsp
+	and	$-16, %rsp
+	mov	%rax, CALL_NR(%rsp)
+	mov	%rdi, CALL_ARG(%rsp)
+	mov	%rsi, CALL_ARG + 8(%rsp)
+	mov	%rdx, CALL_ARG + 16(%rsp)
+	mov	%r10, CALL_ARG + 24(%rsp)
+	mov	%r8, CALL_ARG + 32(%rsp)
+	mov	%r9, CALL_ARG + 40(%rsp)
+	mov	-RED_ZONE - 8(%rbx), %rax
+	mov	%rbx, CALL_SP(%rsp)
+	mov	%rax, CALL_RBX(%rsp)
+	mov	-8(%rcx), %rax
+	mov	%rbp, CALL_RBP(%rsp)
+	mov	%r12, CALL_R12(%rsp)
+	mov	%r13, CALL_R13(%rsp)
+	mov	%r14, CALL_R14(%rsp)
+	mov	%r15, CALL_R15(%rsp)
+	mov	%rcx, CALL_NATIVE(%rsp)
+	mov	%rax, CALL_PC(%rsp)
+	movaps	%xmm0, CALL_XMM(%rsp)
+	movaps	%xmm1, CALL_XMM + 16(%rsp)
+	movaps	%xmm2, CALL_XMM + 32(%rsp)
+	movaps	%xmm3, CALL_XMM + 48(%rsp)
+	movaps	%xmm4, CALL_XMM + 64(%rsp)
+	movaps	%xmm5, CALL_XMM + 80(%rsp)
+	movaps	%xmm6, CALL_XMM + 96(%rsp)
+	movaps	%xmm7, CALL_XMM + 112(%rsp)
+	movaps	%xmm8, CALL_XMM + 128(%rsp)
+	movaps	%xmm9, CALL_XMM + 144(%rsp)
+	movaps	%xmm10, CALL_XMM + 160(%rsp)
+	movaps	%xmm11, CALL_XMM + 176(%rsp)
+	movaps	%xmm12, CALL_XMM + 192(%rsp)
+	movaps	%xmm13, CALL_XMM + 208(%rsp)
+	movaps	%xmm14, CALL_XMM + 224(%rsp)
+	movaps	%xmm15, CALL_XMM + 240(%rsp)
+	mov	%rsp, %rbx
+	/*
+	 * From here to `leave`, rbx is the frame, and the unwinder walks on as if the handler had
+	 * been called from the site itself: CFA = frame->sp, return address = frame->pc.
+	 */
+	.cfi_escape 0x0f, 0x04, 0x73, 0xf0, 0x00, 0x06	/* CFA: *(rbx + 112) */
+	.cfi_escape 0x10, 0x10, 0x03, 0x73, 0xf8, 0x00	/* rip: at rbx + 120 */
+	.cfi_escape 0x10, 0x03, 0x02, 0x73, 0x38	/* rbx: at rbx + 56 */
+again:
+	/* r11: the handler; rbx and rsp: the frame. */
+	mov	weft__current@gottpoff(%rip), %rax
+	mov	%fs:(%rax), %rax
+	test	%rax, %rax
+	jz	1f
+	movb	$1, TASK_INSIDE(%rax)
+1:	mov	%rbx, %rdi
+	call	*%r11
+done:
+	/* rax: the handler's result. A signal that comes once `inside` is 0 is not left waiting. */
+	mov	weft__current@gottpoff(%rip), %rcx
+	mov	%fs:(%rcx), %rcx
+	test	%rcx, %rcx
+	jz	leave
+	movb	$0, TASK_INSIDE(%rcx)
+	cmpb	$0, TASK_ATTENTION(%rcx)
+	jne	attend
+leave:
+	movaps	CALL_XMM(%rbx), %xmm0
+	movaps	CALL_XMM + 16(%rbx), %xmm1
+	movaps	CALL_XMM + 32(%rbx), %xmm2
+	movaps	CALL_XMM + 48(%rbx), %xmm3
+	movaps	CALL_XMM + 64(%rbx), %xmm4
+	movaps	CALL_XMM + 80(%rbx), %xmm5
+	movaps	CALL_XMM + 96(%rbx), %xmm6
+	movaps	CALL_XMM + 112(%rbx), %xmm7
+	movaps	CALL_XMM + 128(%rbx), %xmm8
+	movaps	CALL_XMM + 144(%rbx), %xmm9
+	movaps	CALL_XMM + 160(%rbx), %xmm10
+	movaps	CALL_XMM + 176(%rbx), %xmm11
+	movaps	CALL_XMM + 192(%rbx), %xmm12
+	movaps	CALL_XMM + 208(%rbx), %xmm13
+	movaps	CALL_XMM + 224(%rbx), %xmm14
+	movaps	CALL_XMM + 240(%rbx), %xmm15
+	mov	CALL_ARG(%rbx), %rdi
+	mov	CALL_ARG + 8(%rbx), %rsi
+	mov	CALL_ARG + 16(%rbx), %rdx
+	mov	CALL_ARG + 24(%rbx), %r10
+	mov	CALL_ARG + 32(%rbx), %r8
+	mov	CALL_ARG + 40(%rbx), %r9
+	mov	CALL_NATIVE(%rbx), %rcx
+	/* WEFT__PASS, WEFT__VFORK: the two results no call can have. */
+	movabs	$0x8000000000000000, %r11
+	sub	%rax, %r11
+	jz	pass
+	inc	%r11
+	jz	borrow
+	/* The stack pointer goes last: a signal may overwrite what is below it at any time. */
+	mov	CALL_SP(%rbx), %r11
+	mov	CALL_RBX(%rbx), %rbx
+	mov	%r11, %rsp
+	.cfi_remember_state
+	.cfi_def_cfa %rsp, 0
+	.cfi_undefined %rip
+	.cfi_restore %rbx
+	add	$2, %rcx
+	jmp	*%rcx
+pass:
+	mov	CALL_NR(%rbx), %rax
+	mov	CALL_SP(%rbx), %r11
+	mov	CALL_RBX(%rbx), %rbx
+	mov	%r11, %rsp
+	jmp	*%rcx
+borrow:
+	/*
+	 * The child runs in this memory until it execs or exits, on another stack maybe, with
+	 * this thread pointer: what both need afterwards is kept there. The handler has set the
+	 * current task aside, so that the child's calls go to the kernel.
+	 */
+	mov	weft__vfork_exit@gottpoff(%rip), %r11
+	mov	%rcx, %fs:(%r11)
+	mov	CALL_NR(%rbx), %rax
+	mov	CALL_SP(%rbx), %r11
+	mov	CALL_RBX(%rbx), %rbx
+	mov	%r11, %rsp
+	syscall
+	test	%rax, %rax
+	jz	2f
+	mov	weft__vfork_task@gottpoff(%rip), %r11
+	mov	%fs:(%r11), %rcx
+	mov	weft__current@gottpoff(%rip), %r11
+	mov	%rcx, %fs:(%r11)
+2:	mov	weft__vfork_exit@gottpoff(%rip), %r11
+	mov	%fs:(%r11), %rcx
+	add	$2, %rcx
+	jmp	*%rcx
+	.cfi_restore_state
+attend:
+	movb	$1, TASK_INSIDE(%rcx)
+	mov	%rbx, %rdi
+	mov	%rax, %rsi
+	call	weft__attend
+	movabs	$0x8000000000000002, %rcx
+	cmp	%rcx, %rax
+	jne	done
+	mov	CALL_NR(%rbx), %rax
+	lea	weft__handlers(%rip), %r11
+	mov	(%r11,%rax,8), %r11
+	jmp	again
+	.cfi_endproc
+
+	.cfi_startproc
+	.cfi_undefined %rip
+foreign:
+	cmp	$NR_FUTEX, %eax
+	jne	native
+	lea	weft__foreign_futex(%rip), %r11
+	jmp	save
+native:
+	jmp	*%rcx
+
+/* void weft__entry_child(struct weft__call *call): on the new stack, with the frame's registers. */
+	.globl	weft__entry_child
+	.hidden	weft__entry_child
+	.type	weft__entry_child, @function
+weft__entry_child:
+	mov	%rdi, %rbx
+	mov	%rdi, %rsp
+	mov	CALL_RBP(%rbx), %rbp
+	mov	CALL_R12(%rbx), %r12
+	mov	CALL_R13(%rbx), %r13
+	mov	CALL_R14(%rbx), %r14
+	mov	CALL_R15(%rbx), %r15
+	xor	%eax, %eax
+	jmp	done
+	.cfi_endproc
+weft__entry_end:
+	.size	weft__entry, . - weft__entry
+
+/*
+ * pid_t vfork(void): as libc's, whose own site cannot be patched, since the child returns through
+ * the parent's frame. The return address is kept in rdi, out of the child's reach.
+ */
+	.globl	vfork
+	.type	vfork, @function
+vfork:
+	.cfi_startproc
+	push	%rbp
+	.cfi_adjust_cfa_offset 8
+	call	weft__vfork_begin
+	pop	%rbp
+	.cfi_adjust_cfa_offset -8
+	pop	%rdi
+	.cfi_adjust_cfa_offset -8
+	.cfi_register %rip, %rdi
+	mov	$58, %eax
+	syscall
+	push	%rdi
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rip, 0
+	test	%rax, %rax
+	jnz	3f
+	ret
+3:	mov	%rax, %rdi
+	jmp	weft__vfork_done
+	.cfi_endproc
+	.size	vfork, . - vfork
+
+/*
+ * Where weft's signal handlers return to. No unwind information: unwinders know a signal frame by
+ * exactly these instructions.
+ */
+	.globl	weft__restorer
+	.hidden	weft__restorer
+	.type	weft__restorer, @function
+	nop
+weft__restorer:
+	mov	$15, %rax
+	syscall
+	.size	weft__restorer, . - weft__restorer
+
+/*
+ * Access to memory that may not be there. A fault between weft__guarded and weft__guarded_end goes
+ * on at weft__guarded_fault. None of these touches the stack.
+ */
+	.globl	weft__guarded
+	.hidden	weft__guarded
+	.globl	weft__guarded_end
+	.hidden	weft__guarded_end
+	.globl	weft__guarded_fault
+	.hidden	weft__guarded_fault
+weft__guarded:
+/* long weft__copy(void *to, const void *from, size_t n) */
+	.globl	weft__copy
+	.hidden	weft__copy
+	.type	weft__copy, @function
+weft__copy:
+	.cfi_startproc
+	mov	%rdx, %rcx
+	rep movsb
+	xor	%eax, %eax
+	ret
+/* long weft__load(uintptr_t address, uint32_t *value) */
+	.globl	weft__load
+	.hidden	weft__load
+	.type	weft__load, @function
+weft__load:
+	mov	(%rdi), %eax
+	mov	%eax, (%rsi)
+	xor	%eax, %eax
+	ret
+/* long weft__exchange(uintptr_t address, uint32_t expected, uint32_t desired, uint32_t *found) */
+	.globl	weft__exchange
+	.hidden	weft__exchange
+	.type	weft__exchange, @function
+weft__exchange:
+	mov	%esi, %eax
+	lock cmpxchg %edx, (%rdi)
+	mov	%eax, (%rcx)
+	xor	%eax, %eax
+	ret
+weft__guarded_end:
+weft__guarded_fault:
+	mov	$-14, %rax
+	ret
+	.cfi_endproc
+
+	.section .note.GNU-stack, "", @progbits

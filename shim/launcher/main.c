@@ -1,0 +1,207 @@
+/*
+ * The program `weft`: starts another one with libweft-preload.so in front of
+ * its libraries, and answers questions about it.
+ *
+ * It has to be quick: it stands before every program that weft works on. So
+ * it links nothing but libc, and that statically where possible.
+ */
+#include "commands.h"
+#include "libraries.h"
+#include "message.h"
+#include "program.h"
+
+#include <errno.h>
+#include <paths.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * Every setting has a twin in the environment, which is how it reaches the
+ * program: --stats is WEFT_STATS=1. The two questions have none.
+ */
+static const struct option {
+	const char *name;
+	const char *twin;
+	const char *help;
+} options[] = {
+	{"--stats", "WEFT_STATS", "print statistics to stderr when the program ends"},
+	{"--quiet", "WEFT_QUIET", "print no notes to stderr, errors only"},
+	{"--help", NULL, "print this and exit"},
+	{"--version", NULL, "print the version and exit"},
+};
+
+#define OPTIONS (sizeof(options) / sizeof(options[0]))
+
+#define USAGE "usage: weft [options] [--] program [arguments]\n"
+
+static int refuse_usage(void)
+{
+	fputs(USAGE, stderr);
+	return WEFT__EXIT_USAGE;
+}
+
+static int refuse_option(const char *option)
+{
+	weft__complain("unknown option '%s'", option);
+	return refuse_usage();
+}
+
+static void print_help(void)
+{
+	puts(USAGE "       weft check program\n"
+		   "       weft calls [--markdown]\n"
+		   "\n"
+		   "Runs a threaded program as coroutines on one kernel thread.\n");
+	for (size_t i = 0; i < OPTIONS; i++)
+		printf("  %-10s  %-12s  %s\n", options[i].name,
+		       options[i].twin != NULL ? options[i].twin : "", options[i].help);
+	puts("\nThe second column is the environment variable that, set to 1, says the same.\n"
+	     "\n"
+	     "  check       say whether weft can work on the program, and why not\n"
+	     "  calls       list the system calls and what weft does about each\n"
+	     "\n"
+	     "A program named check or calls is run by `weft -- check`. Exit status: that of\n"
+	     "the program; 2 wrong usage, 126 the program cannot be run, 127 there is none.");
+}
+
+static int set_environment(void)
+{
+	char library[PATH_MAX];
+	int err = weft__library_find(library, sizeof(library));
+
+	if (err == -ENOENT) {
+		weft__complain("libweft-preload.so: not found beside weft, in lib beside its "
+			       "directory, or in " WEFT_INSTALL_FULL_LIBDIR);
+		return -1;
+	}
+	if (err == -EINVAL) {
+		weft__complain("%s: LD_PRELOAD cannot carry this path", library);
+		return -1;
+	}
+	err = weft__library_preload(library);
+	if (err == 0 && setenv("WEFT", "1", 1) != 0)
+		err = -errno;
+	if (err != 0)
+		weft__complain("%s", strerror(-err));
+	return err;
+}
+
+/* What execvp(3) does with a file that the kernel does not know how to run. */
+static void exec_by_shell(const char *path, char **arguments)
+{
+	size_t count = 0;
+	char **shell_arguments;
+
+	while (arguments[count] != NULL)
+		count++;
+	/* The shell, the path, arguments[1] to the last, and NULL: one more than there was. */
+	shell_arguments = calloc(count + 2, sizeof(*shell_arguments));
+	if (shell_arguments == NULL)
+		return;
+	shell_arguments[0] = (char *)_PATH_BSHELL;
+	shell_arguments[1] = (char *)path;
+	memcpy(shell_arguments + 2, arguments + 1, count * sizeof(*arguments));
+	execv(_PATH_BSHELL, shell_arguments);
+	free(shell_arguments);
+}
+
+/* Become the program. Returns the exit status if that cannot be. */
+static int launch(char **arguments)
+{
+	const char *name = arguments[0];
+	struct weft__program program;
+	enum weft__finding finding = weft__program_find(&program, name);
+
+	if (finding != WEFT__FITS && finding != WEFT__UNREADABLE) {
+		char why[PATH_MAX + 128];
+
+		weft__program_explain(&program, finding, why, sizeof(why));
+		weft__complain("%s: %s", name, why);
+		return weft__program_status(finding);
+	}
+	if (set_environment() != 0)
+		return WEFT__EXIT_CANNOT;
+
+	execv(program.path, arguments);
+	if (errno == ENOEXEC)
+		exec_by_shell(program.path, arguments);
+	weft__complain("%s: %s", name, strerror(errno));
+	return errno == ENOENT ? WEFT__EXIT_NOT_FOUND : WEFT__EXIT_CANNOT;
+}
+
+/* What a question printed counts only if stdout took it. */
+static int finish(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	weft__complain("stdout: %s", strerror(errno));
+	return EXIT_FAILURE;
+}
+
+static int run_check(char **arguments)
+{
+	if (arguments[0] != NULL && strcmp(arguments[0], "--") == 0)
+		arguments++;
+	else if (arguments[0] != NULL && arguments[0][0] == '-')
+		return refuse_option(arguments[0]);
+	if (arguments[0] == NULL || arguments[1] != NULL)
+		return refuse_usage();
+	return finish(weft__check_print(arguments[0]));
+}
+
+static int run_calls(char **arguments)
+{
+	bool markdown = arguments[0] != NULL && strcmp(arguments[0], "--markdown") == 0;
+
+	if (markdown)
+		arguments++;
+	if (arguments[0] != NULL && arguments[0][0] == '-')
+		return refuse_option(arguments[0]);
+	if (arguments[0] != NULL)
+		return refuse_usage();
+	weft__calls_print(markdown);
+	return finish(WEFT__EXIT_OK);
+}
+
+static const struct option *find_option(const char *argument)
+{
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (strcmp(options[i].name, argument) == 0)
+			return &options[i];
+	return NULL;
+}
+
+int main(int count, char **arguments)
+{
+	int i = 1;
+
+	for (; i < count && arguments[i][0] == '-' && arguments[i][1] != '\0'; i++) {
+		const struct option *option = find_option(arguments[i]);
+
+		if (strcmp(arguments[i], "--") == 0)
+			return i + 1 < count ? launch(arguments + i + 1) : refuse_usage();
+		if (option == NULL)
+			return refuse_option(arguments[i]);
+		if (option->twin != NULL && setenv(option->twin, "1", 1) != 0) {
+			weft__complain("%s", strerror(errno));
+			return WEFT__EXIT_CANNOT;
+		}
+		if (strcmp(option->name, "--help") == 0) {
+			print_help();
+			return finish(WEFT__EXIT_OK);
+		}
+		if (strcmp(option->name, "--version") == 0) {
+			puts("weft " WEFT_VERSION);
+			return finish(WEFT__EXIT_OK);
+		}
+	}
+	if (i >= count)
+		return refuse_usage();
+	if (strcmp(arguments[i], "check") == 0)
+		return run_check(arguments + i + 1);
+	if (strcmp(arguments[i], "calls") == 0)
+		return run_calls(arguments + i + 1);
+	return launch(arguments + i);
+}

@@ -1,0 +1,103 @@
+/* See mask.h. */
+#include "mask.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "thread.h"
+
+#define UNBLOCKABLE (UINT64_C(1) << (SIGKILL - 1) | UINT64_C(1) << (SIGSTOP - 1))
+
+static struct weft__mask_group first_group;
+static uint64_t kernel_mask;
+
+uint64_t weft__mask_common(void)
+{
+	uint64_t common = UINT64_MAX;
+
+	for (struct weft__mask_group *group = &first_group; group != NULL; group = group->next)
+		if (group->threads > 0)
+			common &= group->mask;
+	return common & ~UNBLOCKABLE;
+}
+
+void weft__mask_tell_kernel(void)
+{
+	uint64_t common = weft__mask_common();
+
+	if (common == kernel_mask)
+		return;
+	kernel_mask = common;
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &common, NULL, sizeof(common));
+}
+
+/* The group of a mask; the first one, whatever its mask, when there is no memory for another. */
+static struct weft__mask_group *join(uint64_t mask)
+{
+	struct weft__mask_group *group, *vacant = NULL;
+
+	for (group = &first_group; group != NULL; group = group->next) {
+		if (group->threads > 0 && group->mask == mask)
+			goto found;
+		if (group->threads == 0)
+			vacant = group;
+	}
+	if (vacant == NULL) {
+		vacant = calloc(1, sizeof(*vacant));
+		if (vacant == NULL)
+			vacant = &first_group;
+		else {
+			vacant->next = first_group.next;
+			first_group.next = vacant;
+		}
+	}
+	group = vacant;
+	if (group->threads == 0)
+		group->mask = mask;
+found:
+	group->threads++;
+	return group;
+}
+
+void weft__mask_begin(struct weft__thread *only)
+{
+	for (struct weft__mask_group *group = &first_group; group != NULL; group = group->next)
+		group->threads = 0;
+	weft__raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &kernel_mask, sizeof(kernel_mask));
+	only->mask = join(kernel_mask);
+}
+
+void weft__mask_inherit(struct weft__thread *thread, const struct weft__thread *from)
+{
+	thread->mask = from->mask;
+	thread->mask->threads++;
+}
+
+void weft__mask_end(struct weft__thread *thread)
+{
+	if (--thread->mask->threads == 0)
+		weft__mask_tell_kernel();
+}
+
+void weft__mask_set(struct weft__thread *thread, uint64_t mask)
+{
+	struct weft__mask_group *before = thread->mask;
+
+	mask &= ~UNBLOCKABLE;
+	if (mask == before->mask)
+		return;
+	before->threads--;
+	thread->mask = join(mask);
+	if (before->threads == 0 || thread->mask->threads == 1)
+		weft__mask_tell_kernel();
+}
+
+uint64_t weft__mask_of(const struct weft__thread *thread)
+{
+	return thread->mask->mask;
+}
+
+void weft__mask_in_handler(void)
+{
+	kernel_mask = UINT64_MAX & ~UNBLOCKABLE;
+}

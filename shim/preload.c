@@ -1,0 +1,193 @@
+/*
+ * libweft-preload.so: asleep until the program makes a thread.
+ *
+ * The constructor reads the settings and no more, so a program without threads is never touched.
+ * The first pthread_create patches libc, makes the calling thread a task and the hub another, and
+ * from then on is libc's own: the thread it makes is a task because clone3 is answered.
+ *
+ * A child after fork(2) sleeps again: its text stays patched, but the current task is nobody, and
+ * with nobody the stubs go straight to the kernel.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <threads.h>
+
+#include "hub.h"
+#include "offload.h"
+#include "parking.h"
+#include "patch.h"
+#include "shim.h"
+#include "signals.h"
+#include "stats.h"
+#include "thread.h"
+
+#define HUB_STACK_BYTES (256U * 1024)
+#define HWCAP2_WRFSBASE 2U
+
+struct weft__carrier weft__process;
+unsigned long weft__sites_patched, weft__sites_unfit;
+
+extern __thread bool weft__creating_thread; /* call_memory.c */
+
+typedef int create_function(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+			    void *arg);
+typedef int thrd_create_function(thrd_t *thread, thrd_start_t start, void *arg);
+
+static create_function *libc_pthread_create;
+static thrd_create_function *libc_thrd_create;
+static bool refused;
+
+/* Whether the kernel sees more than one thread: each is a directory in /proc/self/task. */
+static bool has_threads(void)
+{
+	struct stat status;
+
+	return weft__raw(SYS_stat, "/proc/self/task", &status) == 0 && status.st_nlink > 3;
+}
+
+static bool refuse(const char *why)
+{
+	weft__say("not used: %s; the program runs as it would without", why);
+	refused = true;
+	return false;
+}
+
+static bool patch(void)
+{
+	struct weft__patch_result result;
+
+	if (weft__sites_patched > 0)
+		return true;
+	if ((getauxval(AT_HWCAP2) & HWCAP2_WRFSBASE) == 0)
+		return refuse("no wrfsbase instruction (FSGSBASE, Linux 5.9)");
+	if (has_threads())
+		return refuse("there are threads already");
+	if (weft__patch_libc(&result) != 0)
+		return refuse(result.refused);
+	weft__sites_patched = result.patched;
+	weft__sites_unfit = result.unfit;
+	return true;
+}
+
+static void *hub_main(void *carrier)
+{
+	weft__current = NULL;
+	weft__hub_run(carrier);
+}
+
+/* The hub's stack and thread pointer come from glibc, as a thread's; clone3 makes it the hub. */
+static int make_hub(struct weft__carrier *carrier)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int err;
+
+	err = pthread_attr_init(&attr);
+	if (err != 0)
+		return -err;
+	pthread_attr_setstacksize(&attr, HUB_STACK_BYTES);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	weft__making_hub = true;
+	err = libc_pthread_create(&thread, &attr, hub_main, carrier);
+	weft__making_hub = false;
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+static uint64_t name_task(const struct weft_task *task)
+{
+	return ((const struct weft__thread *)task)->entry;
+}
+
+void weft__awake(void)
+{
+	struct weft__carrier *carrier = &weft__process;
+	int err;
+
+	if (refused || weft__current != NULL || weft__hub_of != NULL || carrier->hub != NULL ||
+	    !patch())
+		return;
+	*carrier = (struct weft__carrier){.attend = weft__signals_attend};
+	weft__stats_wanted = weft__settings.stats;
+	weft__stats_name = name_task;
+	weft__adopt_main(carrier);
+	weft__signals_begin();
+	weft__current = &weft__main_thread.task;
+	weft__fd_hiding = true;
+	err = weft__hub_open(carrier);
+	weft__fd_hiding = false;
+	if (err == 0)
+		err = make_hub(carrier);
+	if (err != 0) {
+		weft__asleep();
+		refuse(strerror(-err));
+	}
+}
+
+void weft__asleep(void)
+{
+	uint64_t mask = weft__mask_of(weft__thread_here());
+
+	weft__current = NULL;
+	weft__process.hub = NULL;
+	weft__signals_end();
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	weft__fd_close_own();
+	weft__fd_forget_all();
+	weft__lot_clear();
+	weft__offload_clear();
+}
+
+static void find_originals(void)
+{
+	libc_pthread_create = (create_function *)dlsym(RTLD_NEXT, "pthread_create");
+	libc_thrd_create = (thrd_create_function *)dlsym(RTLD_NEXT, "thrd_create");
+}
+
+/* Before a thread is made: be awake, and let call_memory.c and the statistics know of it. */
+static void begin_create(uintptr_t entry)
+{
+	if (libc_pthread_create == NULL)
+		find_originals();
+	if (weft__settings.on)
+		weft__awake();
+	if (weft__current != NULL) {
+		weft__creating_thread = true;
+		weft__next_entry = entry;
+	}
+}
+
+WEFT__SHARED int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+				void *(*start)(void *), void *arg)
+{
+	int err;
+
+	begin_create((uintptr_t)start);
+	err = libc_pthread_create(thread, attr, start, arg);
+	weft__creating_thread = false;
+	return err;
+}
+
+WEFT__SHARED int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
+{
+	int result;
+
+	begin_create((uintptr_t)start);
+	result = libc_thrd_create(thread, start, arg);
+	weft__creating_thread = false;
+	return result;
+}
+
+__attribute__((constructor)) static void on_load(void)
+{
+	weft__read_settings();
+}
+
+__attribute__((destructor)) static void on_unload(void)
+{
+	weft__report();
+}

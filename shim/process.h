@@ -1,0 +1,13 @@
+/* Children and the end of the process (call_process.c), as far as others need them. */
+#ifndef WEFT_PROCESS_H
+#define WEFT_PROCESS_H
+
+#include "call.h"
+
+/** Run a fork(2)-like call for the running task; returns twice, in the child with weft asleep. */
+long weft__fork(struct weft__call *c);
+
+/** Set the running task aside for a child that borrows its memory (vfork(2)). */
+void weft__vfork_begin(void);
+
+#endif

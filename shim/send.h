@@ -1,0 +1,27 @@
+/* Sending all there is, as a blocking call does, in pieces as the other side takes them. */
+#ifndef WEFT_SEND_H
+#define WEFT_SEND_H
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "shim.h"
+
+/** How many bytes a program's vector speaks of; -EFAULT when it is not there. */
+long weft__iov_bytes(const struct iovec *iov, size_t n);
+
+/**
+ * Write all of a buffer to the socket or pipe c->arg[0].
+ *
+ * @param flags  of send(2)
+ *
+ * @return how many bytes were taken when it ended early, or an error when none was
+ */
+long weft__send_bytes(const struct weft__call *c, struct weft__fd *fd, const char *bytes, long n,
+		      int flags);
+
+/** Send all of a message: ancillary data and address with its first piece. */
+long weft__send_message(const struct weft__call *c, struct weft__fd *fd,
+			const struct msghdr *message, int flags);
+
+#endif

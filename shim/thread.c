@@ -1,0 +1,220 @@
+/* See thread.h. The table of ids is hashed by their low bits: they are handed out in sequence. */
+#include "thread.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "process.h"
+#include "handlers.h"
+#include "shim.h"
+
+#define TID_BUCKETS 4096
+
+struct weft__thread weft__main_thread;
+uintptr_t weft__next_entry;
+bool weft__making_hub;
+
+static struct weft__link by_tid[TID_BUCKETS];
+static int next_tid = WEFT__FIRST_TID;
+
+static struct weft__link *tid_bucket(long tid)
+{
+	struct weft__link *bucket = &by_tid[(unsigned long)tid % TID_BUCKETS];
+
+	if (bucket->next == NULL)
+		weft__list_init(bucket);
+	return bucket;
+}
+
+struct weft__thread *weft__thread_by_tid(long tid)
+{
+	struct weft__link *bucket = tid_bucket(tid);
+
+	for (struct weft__link *link = bucket->next; link != bucket; link = link->next) {
+		struct weft__thread *thread = weft__container(link, struct weft__thread, by_tid);
+
+		if (thread->tid == tid)
+			return thread;
+	}
+	return NULL;
+}
+
+static bool admits(const struct weft__thread *thread, int signal)
+{
+	return thread->task.state != WEFT__DEAD &&
+	       (weft__mask_of(thread) & weft__signal_bit(signal)) == 0;
+}
+
+struct weft__thread *weft__thread_admitting(int signal)
+{
+	if (admits(&weft__main_thread, signal))
+		return &weft__main_thread;
+	if (weft__current != NULL && admits(weft__thread_here(), signal))
+		return weft__thread_here();
+	for (size_t i = 0; i < TID_BUCKETS; i++) {
+		if (by_tid[i].next == NULL)
+			continue;
+		for (struct weft__link *link = by_tid[i].next; link != &by_tid[i];
+		     link = link->next) {
+			struct weft__thread *thread =
+				weft__container(link, struct weft__thread, by_tid);
+
+			if (admits(thread, signal))
+				return thread;
+		}
+	}
+	return NULL;
+}
+
+intptr_t weft__current_offset(void)
+{
+	uintptr_t fs_base;
+
+	__asm__("rdfsbase %0" : "=r"(fs_base));
+	return (intptr_t)((uintptr_t)&weft__current - fs_base);
+}
+
+static void init_thread(struct weft__thread *thread, struct weft__carrier *carrier, int tid)
+{
+	*thread = (struct weft__thread){.tid = tid};
+	weft__task_init(&thread->task, carrier);
+	weft__list_init(&thread->queue);
+	weft__list_append(tid_bucket(tid), &thread->by_tid);
+}
+
+void weft__adopt_main(struct weft__carrier *carrier)
+{
+	struct weft__thread *thread = &weft__main_thread;
+
+	memset(by_tid, 0, sizeof(by_tid));
+	init_thread(thread, carrier, (int)weft__raw(SYS_gettid));
+	weft__raw(SYS_prctl, PR_GET_NAME, thread->name);
+	__asm__("rdfsbase %0" : "=r"(thread->task.context.fs_base));
+	carrier->tasks = 1;
+	weft__mask_begin(thread);
+}
+
+static int new_tid(void)
+{
+	while (weft__thread_by_tid(next_tid) != NULL)
+		next_tid = next_tid < WEFT__LAST_TID ? next_tid + 1 : WEFT__FIRST_TID;
+	return next_tid++;
+}
+
+static void bury(struct weft_task *task)
+{
+	weft__task_release(task);
+	free(task);
+}
+
+/*
+ * The new thread's first frame: the parent's, with its own stack pointer, a result of 0, and the
+ * red zone left free below the top as the entry expects it.
+ */
+static void *child_frame(const struct weft__call *c, uintptr_t stack_top)
+{
+	struct weft__call *frame =
+		(struct weft__call *)((stack_top - 128 - sizeof(*frame)) & ~(uintptr_t)15);
+
+	*frame = *c;
+	frame->sp = stack_top;
+	return frame;
+}
+
+static void set_current(uintptr_t fs_base, struct weft_task *task)
+{
+	*(struct weft_task **)(fs_base + (uintptr_t)weft__current_offset()) = task;
+}
+
+/* What a thread is made of, however the call says it (clone(2) or clone3(2)). */
+struct birth {
+	uint64_t flags;
+	uintptr_t stack, stack_top, parent_tid, child_tid, tls;
+};
+
+static long make_thread(const struct weft__call *c, const struct birth *birth)
+{
+	struct weft__thread *parent = weft__thread_here(), *thread = malloc(sizeof(*thread));
+	struct weft__call *frame;
+
+	if (thread == NULL)
+		return -EAGAIN;
+	frame = child_frame(c, birth->stack_top);
+	init_thread(thread, parent->task.carrier, new_tid());
+	thread->task.bury = bury;
+	thread->entry = weft__next_entry;
+	weft__next_entry = 0;
+	memcpy(thread->name, parent->name, sizeof(thread->name));
+	weft__mask_inherit(thread, parent);
+	if ((birth->flags & CLONE_PARENT_SETTID) != 0)
+		*(int *)birth->parent_tid = thread->tid;
+	if ((birth->flags & CLONE_CHILD_SETTID) != 0)
+		*(int *)birth->child_tid = thread->tid;
+	if ((birth->flags & CLONE_CHILD_CLEARTID) != 0)
+		thread->clear_tid = birth->child_tid;
+	weft__context_make(&thread->task.context, (void *)birth->stack,
+			   (size_t)((uintptr_t)frame - birth->stack), weft__entry_child, frame,
+			   birth->tls);
+	set_current(birth->tls, &thread->task);
+	if (weft__making_hub) {
+		/* It never was a thread to the program: no signals, no id, not counted. */
+		weft__making_hub = false;
+		weft__list_remove(&thread->by_tid);
+		weft__mask_end(thread);
+		thread->task.carrier->hub_context = thread->task.context;
+	} else {
+		weft__start(&thread->task);
+	}
+	return thread->tid;
+}
+
+#define THREAD_FLAGS (CLONE_VM | CLONE_THREAD | CLONE_SETTLS)
+
+/* What kind of child is asked for; a WEFT__ result, or the id of a new task. */
+static long make_child(struct weft__call *c, const struct birth *birth)
+{
+	if ((birth->flags & THREAD_FLAGS) == THREAD_FLAGS)
+		return make_thread(c, birth);
+	if ((birth->flags & CLONE_VM) == 0 && birth->stack_top == 0)
+		return weft__fork(c);
+	weft__fd_forked();
+	if ((birth->flags & (CLONE_VM | CLONE_VFORK | CLONE_SETTLS)) == (CLONE_VM | CLONE_VFORK)) {
+		weft__vfork_begin();
+		return WEFT__VFORK;
+	}
+	return WEFT__PASS;
+}
+
+long on_clone3(struct weft__call *c)
+{
+	struct clone_args args = {.flags = 0};
+	struct birth birth;
+
+	if ((size_t)c->arg[1] < CLONE_ARGS_SIZE_VER0)
+		return WEFT__PASS; /* the kernel says what is wrong with it */
+	if (weft__copy(&args, (void *)c->arg[0],
+		       (size_t)c->arg[1] < sizeof(args) ? (size_t)c->arg[1] : sizeof(args)) != 0)
+		return -EFAULT;
+	birth = (struct birth){.flags = args.flags,
+			       .stack = args.stack,
+			       .stack_top = args.stack + args.stack_size,
+			       .parent_tid = args.parent_tid,
+			       .child_tid = args.child_tid,
+			       .tls = args.tls};
+	return make_child(c, &birth);
+}
+
+long on_clone(struct weft__call *c)
+{
+	struct birth birth = {.flags = (uint64_t)c->arg[0],
+			      .stack = 0,
+			      .stack_top = (uintptr_t)c->arg[1],
+			      .parent_tid = (uintptr_t)c->arg[2],
+			      .child_tid = (uintptr_t)c->arg[3],
+			      .tls = (uintptr_t)c->arg[4]};
+
+	return make_child(c, &birth);
+}

@@ -1,0 +1,25 @@
+/* Times as programs give them, turned into deadlines of the scheduler. */
+#ifndef WEFT_TIMES_H
+#define WEFT_TIMES_H
+
+#include <stdint.h>
+#include <time.h>
+
+/** A duration in nanoseconds; the longest there is when it does not fit. */
+uint64_t weft__to_ns(const struct timespec *time);
+
+/**
+ * The deadline that lies a program's timespec from now, never 0; the same one again when the call
+ * starts over after a signal.
+ *
+ * @return 0, -EFAULT, or -EINVAL for a time that is none
+ */
+long weft__deadline_after(const struct timespec *time, uint64_t *deadline_ns);
+
+/** As weft__deadline_after(), for milliseconds. */
+uint64_t weft__deadline_after_ms(int64_t ms);
+
+/** What is left until a deadline; 0 when it has passed. */
+struct timespec weft__left_until(uint64_t deadline_ns);
+
+#endif

@@ -1,0 +1,121 @@
+/* What the library does to a process, and what it leaves alone. */
+#include "run_program.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define LOOK_INSIDE GUEST_DIR "/look_inside"
+#define PRELOADED "LD_PRELOAD=" PRELOAD_LIBRARY
+
+static struct outcome look_inside(enum way way, const char *threads, char *setting, char *other)
+{
+	char *const argv[] = {(char *)LOOK_INSIDE, (char *)threads, NULL};
+	char *const settings[] = {setting, other, NULL};
+	struct outcome outcome = run_program(way, argv, settings);
+
+	expect_exit(&outcome, 23);
+	return outcome;
+}
+
+static void expect_inside(struct outcome *outcome, int kernel_threads, const char *code)
+{
+	char expected[128];
+
+	snprintf(expected, sizeof(expected), "kernel threads: %d\nlibc's code: %s\n",
+		 kernel_threads, code);
+	cr_assert_str_eq(outcome->out, expected, "stdout:\n%sexpected:\n%sstderr:\n%s",
+			 outcome->out, expected, outcome->err);
+	forget_outcome(outcome);
+}
+
+Test(library, plain_threads_are_kernel_threads)
+{
+	struct outcome outcome = look_inside(PLAIN, "100", NULL, NULL);
+
+	expect_inside(&outcome, 101, "as in its file");
+}
+
+Test(library, a_hundred_parked_threads_are_one_kernel_thread)
+{
+	struct outcome outcome = look_inside(UNDER_WEFT, "100", NULL, NULL);
+
+	cr_expect_str_eq(outcome.err, "");
+	expect_inside(&outcome, 1, "changed");
+}
+
+Test(library, preloaded_by_hand_it_does_as_the_launcher)
+{
+	struct outcome outcome = look_inside(PLAIN, "100", PRELOADED, "WEFT=1");
+
+	cr_expect_str_eq(outcome.err, "");
+	expect_inside(&outcome, 1, "changed");
+}
+
+Test(library, without_weft_1_it_does_nothing)
+{
+	struct outcome outcome = look_inside(PLAIN, "100", PRELOADED, NULL);
+
+	cr_expect_str_eq(outcome.err, "");
+	expect_inside(&outcome, 101, "as in its file");
+}
+
+Test(library, with_weft_0_it_does_nothing)
+{
+	struct outcome outcome = look_inside(PLAIN, "100", PRELOADED, "WEFT=0");
+
+	expect_inside(&outcome, 101, "as in its file");
+}
+
+Test(library, a_program_without_threads_is_not_touched)
+{
+	struct outcome outcome = look_inside(UNDER_WEFT, "0", NULL, NULL);
+
+	cr_expect_str_eq(outcome.err, "");
+	expect_inside(&outcome, 1, "as in its file");
+}
+
+Test(library, statistics_go_to_stderr_alone)
+{
+	static const char *const words[] = {"sites", "tasks", "switches", "park"};
+	struct outcome outcome = look_inside(UNDER_WEFT, "10", "WEFT_STATS=1", NULL);
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		cr_expect(strcasestr(outcome.err, words[i]) != NULL, "no '%s' in:\n%s", words[i],
+			  outcome.err);
+	expect_inside(&outcome, 1, "changed");
+}
+
+Test(library, a_bad_setting_is_one_line_and_the_default_is_used)
+{
+	struct outcome outcome = look_inside(UNDER_WEFT, "10", "WEFT_STATS=banana", NULL);
+
+	cr_expect(count_lines(outcome.err) == 1 && strstr(outcome.err, "WEFT_STATS") != NULL,
+		  "stderr:\n%s", outcome.err);
+	expect_inside(&outcome, 1, "changed");
+}
+
+Test(library, a_bad_weft_itself_is_one_line_and_means_off)
+{
+	struct outcome outcome = look_inside(PLAIN, "10", PRELOADED, "WEFT=banana");
+
+	cr_expect_eq(count_lines(outcome.err), 1, "stderr:\n%s", outcome.err);
+	expect_inside(&outcome, 11, "as in its file");
+}
+
+/* Either it finds another way in, or it says so in one line and stays out. */
+Test(library, where_code_may_not_change_the_program_runs_all_the_same)
+{
+	char *const argv[] = {GUEST_DIR "/deny_code_changes", WEFT_PROGRAM, GUEST_DIR "/queue",
+			      NULL};
+	char *const plain_argv[] = {GUEST_DIR "/queue", NULL};
+	struct outcome plain = run_program(PLAIN, plain_argv, NULL);
+	struct outcome denied = run_program(PLAIN, argv, NULL);
+
+	expect_exit(&denied, 0);
+	cr_expect_str_eq(denied.out, plain.out);
+	cr_expect(count_lines(denied.err) <= 1, "stderr:\n%s", denied.err);
+	forget_outcome(&plain);
+	forget_outcome(&denied);
+}

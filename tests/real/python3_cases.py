@@ -1,0 +1,268 @@
+"""What python3.sh runs, a case at a time: python3_cases.py CASE plain|weft. Ends with 0 if it held."""
+
+import asyncio
+import concurrent.futures
+import hashlib
+import http.server
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+
+def kernel_threads():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("Threads:"))
+
+
+def block(number):
+    return hashlib.sha256(str(number).encode()).digest() * (200 + number % 800)
+
+
+def threads_and_queues():
+    tasks, results = queue.Queue(maxsize=8), queue.Queue()
+
+    def work():
+        while (number := tasks.get()) is not None:
+            results.put((number, hashlib.sha256(block(number)).hexdigest()))
+
+    workers = [threading.Thread(target=work) for _ in range(50)]
+    for worker in workers:
+        worker.start()
+    for number in range(2000):
+        tasks.put(number)
+    for _ in workers:
+        tasks.put(None)
+    for worker in workers:
+        worker.join()
+    found = dict(results.get_nowait() for _ in range(results.qsize()))
+    assert len(found) == 2000
+    assert all(found[n] == hashlib.sha256(block(n)).hexdigest() for n in range(2000))
+
+
+def parked_threads_are_kernel_threads_only_when_plain():
+    release = threading.Event()
+    threads = [threading.Thread(target=release.wait) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.1)
+    count = kernel_threads()
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert count == (1 if sys.argv[2] == "weft" else 101), count
+
+
+def locks_conditions_events_and_timers():
+    lock, condition, log = threading.RLock(), threading.Condition(), []
+    barrier, semaphore = threading.Barrier(10), threading.BoundedSemaphore(3)
+    inside, most = 0, 0
+
+    def work(number):
+        nonlocal inside, most
+        barrier.wait(30)
+        with semaphore:
+            with lock, lock:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.002)
+            with lock:
+                inside -= 1
+        with condition:
+            log.append(number)
+            condition.notify_all()
+
+    for number in range(10):
+        threading.Thread(target=work, args=(number,)).start()
+    with condition:
+        assert condition.wait_for(lambda: len(log) == 10, timeout=30)
+    assert sorted(log) == list(range(10)) and most <= 3
+    fired = threading.Event()
+    began = time.monotonic()
+    threading.Timer(0.05, fired.set).start()
+    assert not fired.wait(0.01)
+    assert fired.wait(30) and time.monotonic() - began >= 0.05
+    local = threading.local()
+    local.mine = 1
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(hasattr(local, "mine")))
+    thread.start()
+    thread.join()
+    assert seen == [False]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, body):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.answer(block(int(self.path[1:])))
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(hashlib.sha256(body).digest())
+
+    def log_message(self, *args):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 512
+
+
+def threading_http_server_and_many_clients():
+    server = Server(("127.0.0.1", 0), Handler)
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    url = "http://127.0.0.1:%d/" % server.server_port
+
+    def fetch(number):
+        with opener.open(url + str(number), timeout=30) as response:
+            right = response.read() == block(number)
+        with opener.open(url, data=block(number) * 10, timeout=30) as response:
+            return right and response.read() == hashlib.sha256(block(number) * 10).digest()
+
+    with concurrent.futures.ThreadPoolExecutor(100) as pool:
+        assert all(pool.map(fetch, range(500)))
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+def pools_of_workers_and_their_errors():
+    def work(number):
+        time.sleep(0.001)
+        if number == 7:
+            raise ValueError(number)
+        return number * number
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        futures = [pool.submit(work, number) for number in range(200)]
+        done, waiting = concurrent.futures.wait(futures, timeout=30)
+        assert not waiting and len(done) == 200
+        assert isinstance(futures[7].exception(), ValueError)
+        assert sum(f.result() for f in futures if f is not futures[7]) == 2646700 - 49
+        slow = pool.submit(time.sleep, 0.2)
+        try:
+            slow.result(timeout=0.01)
+            raise AssertionError("no timeout")
+        except concurrent.futures.TimeoutError:
+            pass
+    with concurrent.futures.ProcessPoolExecutor(2) as pool:
+        assert list(pool.map(abs, range(-50, 0))) == list(range(50, 0, -1))
+
+
+def subprocesses_started_by_threads():
+    def run(number):
+        text = str(number) * 20000
+        done = subprocess.run(
+            ["sh", "-c", "cat; echo err >&2; exit %d" % (number % 100)],
+            input=text.encode(), capture_output=True, timeout=30)
+        return (done.stdout == text.encode() and done.stderr == b"err\n"
+                and done.returncode == number % 100)
+
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        assert all(pool.map(run, range(60)))
+    sleeper = subprocess.Popen(["sleep", "100"])
+    try:
+        sleeper.wait(timeout=0.02)
+        raise AssertionError("no timeout")
+    except subprocess.TimeoutExpired:
+        sleeper.terminate()
+    assert sleeper.wait(timeout=30) == -signal.SIGTERM
+    assert os.system("exit 3") >> 8 == 3
+    assert os.popen("echo popen").read() == "popen\n"
+
+
+def sockets_with_timeouts():
+    def one(number):
+        near, far = socket.socketpair()
+        with near, far:
+            near.settimeout(0.02)
+            began = time.monotonic()
+            try:
+                near.recv(1)
+                return False
+            except socket.timeout:
+                early = time.monotonic() - began < 0.02
+            near.settimeout(30)
+            threading.Timer(0.01, far.sendall, (block(number),)).start()
+            data = b""
+            while len(data) < len(block(number)):
+                data += near.recv(65536)
+            return data == block(number) and not early
+
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        assert all(pool.map(one, range(100)))
+    refused = socket.socket()
+    refused.bind(("127.0.0.1", 0))
+    try:
+        socket.create_connection(refused.getsockname(), timeout=5)
+        raise AssertionError("not refused")
+    except ConnectionRefusedError:
+        pass
+    assert ("127.0.0.1", 80) in [a[4] for a in socket.getaddrinfo("localhost", 80, socket.AF_INET)]
+
+
+def asyncio_beside_threads():
+    async def main():
+        loop = asyncio.get_running_loop()
+        slept = [loop.run_in_executor(None, time.sleep, 0.05) for _ in range(20)]
+        ticks = 0
+        while not all(future.done() for future in slept):
+            await asyncio.sleep(0.005)
+            ticks += 1
+        child = await asyncio.create_subprocess_exec("echo", "child", stdout=subprocess.PIPE)
+        out, _ = await asyncio.wait_for(child.communicate(), 30)
+        assert ticks > 2 and out == b"child\n"
+
+    threading.Thread(target=int).start()
+    asyncio.run(main())
+
+
+def sigterm_and_sigint_end_it():
+    for number, expected in ((signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, -signal.SIGINT)):
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            event = threading.Event()
+            threading.Thread(target=event.wait, daemon=True).start()
+            event.wait()
+        time.sleep(0.2)
+        os.kill(child, number)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == expected
+    caught = []
+    signal.signal(signal.SIGUSR1, lambda *args: caught.append(args[0]))
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+    time.sleep(0.3)
+    assert caught == [signal.SIGUSR1]
+
+
+CASES = (
+    threads_and_queues,
+    parked_threads_are_kernel_threads_only_when_plain,
+    locks_conditions_events_and_timers,
+    threading_http_server_and_many_clients,
+    pools_of_workers_and_their_errors,
+    subprocesses_started_by_threads,
+    sockets_with_timeouts,
+    asyncio_beside_threads,
+    sigterm_and_sigint_end_it,
+)
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--list":
+        print(*(case.__name__ for case in CASES), sep="\n")
+    else:
+        next(case for case in CASES if case.__name__ == sys.argv[1])()

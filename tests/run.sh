@@ -1,0 +1,48 @@
+#!/bin/sh
+# Install what is missing, build in build/, run all tests. Called from anywhere, without arguments.
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=$top/build
+
+packages=
+want() { # PACKAGE COMMAND...: wanted unless the command succeeds
+	package=$1
+	shift
+	"$@" >/dev/null 2>&1 || packages="$packages $package"
+}
+want cmake command -v cmake
+want gcc command -v gcc
+want g++ command -v g++
+want libc6-dev test -e /usr/include/x86_64-linux-gnu/asm/unistd_64.h
+want binutils command -v nm
+want pkg-config command -v pkg-config
+want libuv1-dev test -e /usr/include/uv.h
+want libzydis-dev test -e /usr/include/Zydis/Zydis.h
+want libcriterion-dev test -e /usr/include/criterion/criterion.h
+want clang-format command -v clang-format
+want python3 test -x /usr/bin/python3
+want tinyproxy-bin test -x /usr/bin/tinyproxy
+want curl test -x /usr/bin/curl
+command -v ninja >/dev/null || command -v make >/dev/null || packages="$packages ninja-build"
+
+if [ -n "$packages" ]; then
+	if [ "$(id -u)" != 0 ]; then
+		echo "missing packages; install them and run again:" >&2
+		echo "    sudo apt-get install -y --no-install-recommends$packages" >&2
+		exit 1
+	fi
+	apt-get update -q
+	# shellcheck disable=SC2086 # a list of words
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages
+fi
+
+if [ ! -e "$build/CMakeCache.txt" ] && command -v ninja >/dev/null; then
+	cmake -S "$top" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
+else
+	cmake -S "$top" -B "$build" -DCMAKE_BUILD_TYPE=RelWithDebInfo
+fi
+cmake --build "$build" --parallel "$(nproc)"
+
+cd "$build"
+exec ctest --output-on-failure --no-tests=error -L 'unit|guest|real|lint' -j "$(nproc)"

@@ -1,0 +1,36 @@
+/* Start a program, wait for its end within a limit, and keep what it said. */
+#ifndef RUN_PROGRAM_H
+#define RUN_PROGRAM_H
+
+#include <stdbool.h>
+
+struct outcome {
+	int status;      /* as waitpid(2) gives it */
+	bool is_hung;    /* it was killed because the limit was over */
+	char *out, *err; /* all it wrote, text ended by '\0' */
+	long out_bytes, err_bytes;
+};
+
+/* How a program is started; the test process itself is never preloaded. */
+enum way { PLAIN, UNDER_WEFT };
+
+/**
+ * Run argv[0] to its end, in a session of its own, with no WEFT_* or LD_PRELOAD in its environment
+ * but what settings ("NAME=value", ended by NULL, or NULL) says. UNDER_WEFT goes by the launcher.
+ *
+ * Ownership  the outcome is given back by forget_outcome()
+ */
+struct outcome run_program(enum way way, char *const argv[], char *const settings[]);
+
+void forget_outcome(struct outcome *outcome);
+
+/** Say in words how a program ended; the text is valid until the next call. */
+const char *ending(const struct outcome *outcome);
+
+/** Fail the test if the program did not exit with this status. */
+void expect_exit(const struct outcome *outcome, int status);
+
+/** Count the lines of a text. */
+int count_lines(const char *text);
+
+#endif
