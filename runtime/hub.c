@@ -174,9 +174,11 @@ static void expire_timers(struct weft__carrier *carrier)
 static void look_around(struct weft__carrier *carrier)
 {
 	struct weft__hub *hub = carrier->hub;
-	long n = wait_for_events(carrier);
 	bool run_loop = uv_backend_timeout(&hub->loop) == 0;
+	long n;
 
+	weft__offload_serve();
+	n = wait_for_events(carrier);
 	weft__stats.looks++;
 	for (long i = 0; i < n; i++) {
 		if (hub->events[i].data.ptr == NULL)
@@ -186,7 +188,6 @@ static void look_around(struct weft__carrier *carrier)
 	}
 	if (run_loop)
 		uv_run(&hub->loop, UV_RUN_NOWAIT);
-	weft__offload_serve();
 	weft__drain_remote(carrier);
 	expire_timers(carrier);
 	if (carrier->attention && carrier->attend != NULL)

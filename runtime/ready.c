@@ -73,6 +73,8 @@ void weft__fd_forget(struct weft__fd *fd, int number)
 	uint32_t generation = fd->generation + 1;
 	struct weft__carrier *carrier = weft__carrier_here();
 
+	if (fd->kind == WEFT__UNKNOWN && fd->armed == 0)
+		return;
 	if (fd->armed != 0 && carrier != NULL)
 		weft__raw(SYS_epoll_ctl, weft__hub_set(carrier), EPOLL_CTL_DEL, number, NULL);
 	if (fd->linked) {
@@ -80,6 +82,17 @@ void weft__fd_forget(struct weft__fd *fd, int number)
 		wake_all(&fd->writers);
 	}
 	*fd = (struct weft__fd){.generation = generation};
+}
+
+void weft__fd_forget_range(unsigned int first, unsigned int last)
+{
+	for (unsigned int i = first >> BLOCK_BITS; i < DIRECTORY && i <= last >> BLOCK_BITS; i++)
+		for (unsigned int j = 0; directory[i] != NULL && j < BLOCK; j++) {
+			unsigned int number = i << BLOCK_BITS | j;
+
+			if (number >= first && number <= last)
+				weft__fd_forget(&directory[i][j], (int)number);
+		}
 }
 
 void weft__fd_forget_all(void)

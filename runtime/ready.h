@@ -30,6 +30,7 @@ struct weft__fd {
 	bool drained;        /* nothing to read since the last event */
 	bool hung_up;        /* an event spoke of an end or an error: never skip a try again */
 	bool nonblock;       /* O_NONBLOCK as last seen; valid in nonblock_epoch */
+	bool listening;      /* accept(2) is known to make sense */
 	bool lowat;          /* SO_RCVLOWAT was set: wait for readiness before each try */
 	uint32_t armed;      /* the epoll events it is registered for; 0: not registered */
 	uint32_t generation; /* counts closes, so that a waiter sees that its file is gone */
@@ -51,6 +52,9 @@ WEFT__SHARED struct weft__fd *weft__fd_peek(long number);
  * Takes it out of the readiness set and wakes all who wait for it.
  */
 WEFT__SHARED void weft__fd_forget(struct weft__fd *fd, int number);
+
+/** Forget every descriptor of a range that was ever looked at. */
+WEFT__SHARED void weft__fd_forget_range(unsigned int first, unsigned int last);
 
 /** Forget every descriptor without telling kernel or waiters: for a child after fork(2). */
 WEFT__SHARED void weft__fd_forget_all(void);

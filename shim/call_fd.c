@@ -14,7 +14,7 @@ static void forget(long number)
 {
 	struct weft__fd *fd = weft__fd_peek(number);
 
-	if (fd != NULL && (fd->kind != WEFT__UNKNOWN || fd->armed != 0))
+	if (fd != NULL)
 		weft__fd_forget(fd, (int)number);
 }
 
@@ -54,24 +54,24 @@ long on_dup3(struct weft__call *c)
 /* Close a range that has weft's own descriptors in it piece by piece, around them. */
 long on_close_range(struct weft__call *c)
 {
-	unsigned int first = (unsigned int)c->arg[0], last = (unsigned int)c->arg[1], number;
-	long err;
+	unsigned int first = (unsigned int)c->arg[0], last = (unsigned int)c->arg[1];
+	long own, err;
 
 	if (first > last || (c->arg[2] & CLOSE_RANGE_CLOEXEC) != 0)
 		return WEFT__PASS;
-	for (number = first; number <= last && weft__fd_peek(number) != NULL; number++) {
-		if (!weft__fd_is_own(number)) {
-			forget(number);
-			continue;
-		}
-		if (number > first) {
-			err = weft__raw(SYS_close_range, first, number - 1, c->arg[2]);
+	while ((own = weft__fd_next_own(first)) >= 0 && own <= last) {
+		if (own > first) {
+			weft__fd_forget_range(first, (unsigned int)own - 1);
+			err = weft__raw(SYS_close_range, first, own - 1, c->arg[2]);
 			if (err != 0)
 				return err;
 		}
-		first = number + 1;
+		first = (unsigned int)own + 1;
 	}
-	return first > last ? 0 : weft__raw(SYS_close_range, first, last, c->arg[2]);
+	if (first > last)
+		return 0;
+	weft__fd_forget_range(first, last);
+	return weft__raw(SYS_close_range, first, last, c->arg[2]);
 }
 
 long on_fcntl(struct weft__call *c)

@@ -25,8 +25,8 @@
 /* Whether any thread that is no task may wait in the kernel on a private futex. */
 static bool foreign_waiters;
 
-/* _IOWR(0xf5, 17, 104-byte struct): which mapping holds an address (Linux 6.11, proc(5)). */
-#define MAP_QUERY 0xc068f511UL
+/* _IOWR('f', 17, 104-byte struct): which mapping holds an address (Linux 6.11, proc(5)). */
+#define MAP_QUERY 0xc0686611UL
 
 struct map_query {
 	uint64_t size, flags, address, start, end, vma_flags, page_size, offset, inode;
@@ -279,7 +279,11 @@ static long wake_op(const struct weft__call *c)
 
 long on_futex(struct weft__call *c)
 {
-	switch (c->arg[1] & FUTEX_CMD_MASK) {
+	long command = c->arg[1] & FUTEX_CMD_MASK;
+
+	if ((c->arg[1] & FUTEX_CLOCK_REALTIME) != 0 && command != FUTEX_WAIT_BITSET)
+		return WEFT__PASS; /* the kernel knows which of the others it goes with */
+	switch (command) {
 	case FUTEX_WAIT:
 		return wait(c, FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_WAIT_BITSET:

@@ -25,8 +25,8 @@ long on_mmap(struct weft__call *c)
 
 	if (!weft__creating_thread || c->arg[2] != PROT_NONE || (c->arg[3] & MAP_STACK) == 0)
 		return WEFT__PASS;
-	start = weft__raw(SYS_mmap, c->arg[0], c->arg[1], PROT_READ | PROT_WRITE,
-			  c->arg[3] | MAP_NORESERVE, c->arg[4], c->arg[5]);
+	start = weft__raw(SYS_mmap, c->arg[0], c->arg[1], PROT_READ | PROT_WRITE, c->arg[3],
+			  c->arg[4], c->arg[5]);
 	if (!weft__failed(start)) {
 		stack_start = (uintptr_t)start;
 		stack_end = stack_start + (uintptr_t)c->arg[1];

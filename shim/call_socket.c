@@ -246,9 +246,13 @@ static long accept_with(struct weft__call *c, long flags)
 	struct weft__fd *fd = claim_socket(c, 0);
 	long number;
 
-	if (fd == NULL)
+	if (fd == NULL || (flags & ~(long)(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0)
 		return WEFT__PASS;
 	if (!weft__fd_nonblock(fd, (int)c->arg[0])) {
+		if (!fd->listening)
+			fd->listening = weft__socket_option((int)c->arg[0], SO_ACCEPTCONN) == 1;
+		if (!fd->listening)
+			return WEFT__PASS;
 		number = weft__fd_park_ready(c, fd, POLLIN);
 		if (number != 0)
 			return number;
@@ -280,18 +284,16 @@ static long begin_connect(const struct weft__call *c)
 	return result;
 }
 
+/* Wait for the end, and have the kernel take note of it: a second connect gives the result. */
 static long finish_connect(const struct weft__call *c, struct weft__fd *fd)
 {
-	int err = 0;
-	socklen_t bytes = sizeof(err);
 	long result = weft__fd_park_ready(c, fd, POLLOUT);
 
 	if (result == -EAGAIN)
 		return -EINPROGRESS; /* SO_SNDTIMEO has run out, socket(7) */
 	if (result != 0)
 		return result;
-	result = weft__raw(SYS_getsockopt, c->arg[0], SOL_SOCKET, SO_ERROR, &err, &bytes);
-	return result == 0 ? -err : result;
+	return weft__raw(SYS_connect, c->arg[0], c->arg[1], c->arg[2]);
 }
 
 long on_connect(struct weft__call *c)

@@ -228,6 +228,16 @@ bool weft__fd_is_own(long number)
 	return false;
 }
 
+long weft__fd_next_own(unsigned int number)
+{
+	long next = -1;
+
+	for (unsigned int i = 0; i < owned; i++)
+		if (own[i] >= number && (next < 0 || own[i] < next))
+			next = own[i];
+	return next;
+}
+
 void weft__fd_close_own(void)
 {
 	for (unsigned int i = 0; i < owned; i++)

@@ -75,6 +75,7 @@ static bool patch(void)
 
 static void *hub_main(void *carrier)
 {
+	weft__mask_end(weft__thread_here());
 	weft__current = NULL;
 	weft__hub_run(carrier);
 }

@@ -111,6 +111,9 @@ void weft__fd_timeouts_changed(void);
 /** Whether a number is one of weft's own descriptors. */
 bool weft__fd_is_own(long number);
 
+/** The lowest of weft's own descriptors that is not below a number; -1 when there is none. */
+long weft__fd_next_own(unsigned int number);
+
 /** Forget and close weft's own descriptors: for a child after fork(2). */
 void weft__fd_close_own(void);
 

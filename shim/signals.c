@@ -40,7 +40,10 @@ struct queued_signal {
 
 static struct weft__action actions[SIGNALS + 1];
 static bool took_over[SIGNALS + 1]; /* the kernel's handler for it is weft's */
-static siginfo_t came[CAME];
+static struct {
+	siginfo_t info;
+	bool for_running; /* the call of the task that ran brought it on */
+} came[CAME];
 static volatile unsigned int came_first, came_next; /* counters; mod CAME */
 static struct weft__link for_process = {&for_process, &for_process}; /* no task admits them yet */
 
@@ -236,10 +239,12 @@ void weft__signals_drop(struct weft__thread *thread)
 }
 
 /* Hand a signal of the process to a thread that admits it, or keep it until one does. */
-static void hand_out(const siginfo_t *info)
+static void hand_out(const siginfo_t *info, bool for_running)
 {
 	struct weft__thread *thread = weft__thread_admitting(info->si_signo);
 
+	if (for_running && weft__current != NULL)
+		thread = weft__thread_here();
 	if (thread != NULL)
 		weft__signal_send(thread, info);
 	else
@@ -253,9 +258,11 @@ void weft__signals_attend(struct weft__carrier *carrier)
 
 	carrier->attention = 0;
 	while (came_first != came_next) {
-		info = came[came_first % CAME];
+		bool for_running = came[came_first % CAME].for_running;
+
+		info = came[came_first % CAME].info;
 		came_first++;
-		hand_out(&info);
+		hand_out(&info, for_running);
 	}
 	if (was_full) {
 		uint64_t mask = weft__mask_common();
@@ -267,7 +274,8 @@ void weft__signals_attend(struct weft__carrier *carrier)
 /* Keep a signal for later; the return from the kernel's handler keeps the rest out if need be. */
 static void keep(const siginfo_t *info, ucontext_t *ucontext)
 {
-	came[came_next % CAME] = *info;
+	came[came_next % CAME].info = *info;
+	came[came_next % CAME].for_running = info->si_signo == SIGPIPE && weft__current != NULL;
 	came_next++;
 	if (came_next - came_first == CAME)
 		memset(&ucontext->uc_sigmask, 0xff, sizeof(uint64_t));

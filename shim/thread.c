@@ -88,6 +88,7 @@ static void init_thread(struct weft__thread *thread, struct weft__carrier *carri
 void weft__adopt_main(struct weft__carrier *carrier)
 {
 	struct weft__thread *thread = &weft__main_thread;
+	size_t bytes;
 
 	memset(by_tid, 0, sizeof(by_tid));
 	init_thread(thread, carrier, (int)weft__raw(SYS_gettid));
@@ -95,6 +96,9 @@ void weft__adopt_main(struct weft__carrier *carrier)
 	__asm__("rdfsbase %0" : "=r"(thread->task.context.fs_base));
 	carrier->tasks = 1;
 	weft__mask_begin(thread);
+	/* What the kernel would do for it when it ends, the task does before (pthread_exit). */
+	weft__raw(SYS_prctl, PR_GET_TID_ADDRESS, &thread->clear_tid);
+	weft__raw(SYS_get_robust_list, 0, &thread->robust_list, &bytes);
 }
 
 static int new_tid(void)
@@ -160,10 +164,9 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 			   birth->tls);
 	set_current(birth->tls, &thread->task);
 	if (weft__making_hub) {
-		/* It never was a thread to the program: no signals, no id, not counted. */
+		/* It is no thread to the program: it has no id and is not counted. */
 		weft__making_hub = false;
 		weft__list_remove(&thread->by_tid);
-		weft__mask_end(thread);
 		thread->task.carrier->hub_context = thread->task.context;
 	} else {
 		weft__start(&thread->task);
