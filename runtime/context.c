@@ -19,7 +19,7 @@
 #endif
 
 #ifdef WEFT__SANITIZED
-static void leaving(struct weft__context *from, struct weft__context *to, int for_good)
+static void leave(struct weft__context *from, struct weft__context *to, int for_good)
 {
 #ifdef __SANITIZE_ADDRESS__
 	__sanitizer_start_switch_fiber(for_good ? NULL : &from->fake_stack, to->stack_base,
@@ -35,8 +35,12 @@ static void leaving(struct weft__context *from, struct weft__context *to, int fo
 	(void)for_good;
 }
 
-/* `context` runs again. A thread's own stack is learnt here, from whoever it was left by. */
-static void arrived(struct weft__context *context)
+void weft__context_leaving(struct weft__context *from, struct weft__context *to)
+{
+	leave(from, to, 0);
+}
+
+void weft__context_arrived(struct weft__context *context)
 {
 #ifdef __SANITIZE_ADDRESS__
 	__sanitizer_finish_switch_fiber(context->fake_stack, NULL, NULL);
@@ -61,16 +65,11 @@ static void run_first(void *cookie)
 	__builtin_unreachable();
 }
 #else
-static inline void leaving(struct weft__context *from, struct weft__context *to, int for_good)
+static void leave(struct weft__context *from, struct weft__context *to, int for_good)
 {
 	(void)from;
 	(void)to;
 	(void)for_good;
-}
-
-static inline void arrived(struct weft__context *context)
-{
-	(void)context;
 }
 #endif
 
@@ -99,16 +98,9 @@ void weft__context_make(struct weft__context *context, void *stack_base, size_t 
 	context->sp = weft__context_prepare(top, entry, arg);
 }
 
-void weft__context_switch(struct weft__context *from, struct weft__context *to)
-{
-	leaving(from, to, 0);
-	weft__context_swap(&from->sp, to->sp, to->fs_base);
-	arrived(from);
-}
-
 void weft__context_leave(struct weft__context *from, struct weft__context *to)
 {
-	leaving(from, to, 1);
+	leave(from, to, 1);
 	weft__context_swap(&from->sp, to->sp, to->fs_base);
 	__builtin_unreachable();
 }

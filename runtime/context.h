@@ -42,7 +42,7 @@ WEFT__SHARED void weft__context_make(struct weft__context *context, void *stack_
  * Keeps what the System V ABI says a call keeps: rbx, rbp, r12-r15, rsp, mxcsr's and the x87
  * unit's control bits. The signal mask is not a context's.
  */
-void weft__context_switch(struct weft__context *from, struct weft__context *to);
+static inline void weft__context_switch(struct weft__context *from, struct weft__context *to);
 
 /** As weft__context_switch(), for a context that never goes on. */
 void weft__context_leave(struct weft__context *from, struct weft__context *to)
@@ -53,10 +53,34 @@ WEFT__SHARED void weft__context_drop(struct weft__context *context);
 
 /* The implementation: */
 
+#ifdef WEFT__SANITIZED
+/** Tell the tools that `from` is left, and later that it runs again. */
+void weft__context_leaving(struct weft__context *from, struct weft__context *to);
+void weft__context_arrived(struct weft__context *context);
+#else
+static inline void weft__context_leaving(struct weft__context *from, struct weft__context *to)
+{
+	(void)from;
+	(void)to;
+}
+
+static inline void weft__context_arrived(struct weft__context *context)
+{
+	(void)context;
+}
+#endif
+
 /** Lay out the first state of a stack that grows down from `top`; returns its sp. */
 void *weft__context_prepare(void *top, void (*entry)(void *arg), void *arg);
 
 /** Save the state under *save_sp, load that under load_sp; a fs_base of 0 is left alone. */
 void weft__context_swap(void **save_sp, void *load_sp, uintptr_t fs_base);
+
+static inline void weft__context_switch(struct weft__context *from, struct weft__context *to)
+{
+	weft__context_leaving(from, to);
+	weft__context_swap(&from->sp, to->sp, to->fs_base);
+	weft__context_arrived(from);
+}
 
 #endif

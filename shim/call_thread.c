@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "parking.h"
+#include "futex.h"
 #include "handlers.h"
 #include "shim.h"
 #include "signals.h"

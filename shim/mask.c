@@ -1,12 +1,9 @@
 /* See mask.h. */
 #include "mask.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 #include "thread.h"
-
-#define UNBLOCKABLE (UINT64_C(1) << (SIGKILL - 1) | UINT64_C(1) << (SIGSTOP - 1))
 
 static struct weft__mask_group first_group;
 static uint64_t kernel_mask;
@@ -18,7 +15,7 @@ uint64_t weft__mask_common(void)
 	for (struct weft__mask_group *group = &first_group; group != NULL; group = group->next)
 		if (group->threads > 0)
 			common &= group->mask;
-	return common & ~UNBLOCKABLE;
+	return common & ~WEFT__UNBLOCKABLE;
 }
 
 void weft__mask_tell_kernel(void)
@@ -83,12 +80,12 @@ void weft__mask_set(struct weft__thread *thread, uint64_t mask)
 {
 	struct weft__mask_group *before = thread->mask;
 
-	mask &= ~UNBLOCKABLE;
+	mask &= ~WEFT__UNBLOCKABLE;
 	if (mask == before->mask)
 		return;
 	before->threads--;
 	thread->mask = join(mask);
-	if (before->threads == 0 || thread->mask->threads == 1)
+	if ((before->threads == 0 || thread->mask->threads == 1) && !weft__creating_thread)
 		weft__mask_tell_kernel();
 }
 
@@ -99,5 +96,5 @@ uint64_t weft__mask_of(const struct weft__thread *thread)
 
 void weft__mask_in_handler(void)
 {
-	kernel_mask = UINT64_MAX & ~UNBLOCKABLE;
+	kernel_mask = UINT64_MAX & ~WEFT__UNBLOCKABLE;
 }

@@ -8,6 +8,7 @@
 #ifndef WEFT_MASK_H
 #define WEFT_MASK_H
 
+#include <signal.h>
 #include <stdint.h>
 
 struct weft__thread;
@@ -17,6 +18,9 @@ struct weft__mask_group {
 	unsigned long threads;         /* 0: free for another mask */
 	struct weft__mask_group *next;
 };
+
+/** SIGKILL and SIGSTOP. */
+#define WEFT__UNBLOCKABLE (UINT64_C(1) << (SIGKILL - 1) | UINT64_C(1) << (SIGSTOP - 1))
 
 static inline uint64_t weft__signal_bit(int signal)
 {

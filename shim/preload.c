@@ -31,8 +31,6 @@
 struct weft__carrier weft__process;
 unsigned long weft__sites_patched, weft__sites_unfit;
 
-extern __thread bool weft__creating_thread; /* call_memory.c */
-
 typedef int create_function(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
 			    void *arg);
 typedef int thrd_create_function(thrd_t *thread, thrd_start_t start, void *arg);
@@ -162,6 +160,13 @@ static void begin_create(uintptr_t entry)
 	}
 }
 
+static void end_create(void)
+{
+	weft__creating_thread = false;
+	if (weft__current != NULL)
+		weft__mask_tell_kernel();
+}
+
 WEFT__SHARED int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 				void *(*start)(void *), void *arg)
 {
@@ -169,7 +174,7 @@ WEFT__SHARED int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 
 	begin_create((uintptr_t)start);
 	err = libc_pthread_create(thread, attr, start, arg);
-	weft__creating_thread = false;
+	end_create();
 	return err;
 }
 
@@ -179,7 +184,7 @@ WEFT__SHARED int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
 
 	begin_create((uintptr_t)start);
 	result = libc_thrd_create(thread, start, arg);
-	weft__creating_thread = false;
+	end_create();
 	return result;
 }
 

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
+#include <time.h>
 
+#include "signals.h"
 #include "thread.h"
 
 #ifndef RWF_NOWAIT
@@ -43,6 +46,63 @@ static long write_when_ready(const struct weft__call *c, struct weft__fd *fd, co
 	return weft__raw(SYS_write, c->arg[0], bytes, n);
 }
 
+/*
+ * A task that blocks SIGPIPE gets it pending, even where the kernel thread does not block it: the
+ * kernel is asked not to send it, and weft does.
+ */
+static bool blocks_sigpipe(void)
+{
+	uint64_t bit = weft__signal_bit(SIGPIPE);
+
+	return (weft__mask_of(weft__thread_here()) & bit) != 0 &&
+	       (weft__mask_common() & bit) == 0;
+}
+
+static void send_sigpipe(void)
+{
+	siginfo_t info = {.si_signo = SIGPIPE};
+
+	info.si_code = SI_USER;
+	info.si_pid = (pid_t)weft__raw(SYS_getpid);
+	info.si_uid = (uid_t)weft__raw(SYS_getuid);
+	weft__signal_send(weft__thread_here(), &info);
+}
+
+/* A write to a pipe has no flag for it: the kernel thread blocks it for the moment. */
+static long write_pipe(const struct weft__call *c, const struct iovec *iov, size_t n)
+{
+	uint64_t bit = weft__signal_bit(SIGPIPE);
+	struct timespec now = {0, 0};
+	bool blocks = blocks_sigpipe();
+	long result;
+
+	if (blocks)
+		weft__raw(SYS_rt_sigprocmask, SIG_BLOCK, &bit, NULL, sizeof(bit));
+	result = weft__raw(SYS_pwritev2, c->arg[0], iov, n, -1, -1, RWF_NOWAIT);
+	if (blocks) {
+		if (result == -EPIPE) {
+			weft__raw(SYS_rt_sigtimedwait, &bit, NULL, &now, sizeof(bit));
+			send_sigpipe();
+		}
+		weft__raw(SYS_rt_sigprocmask, SIG_UNBLOCK, &bit, NULL, sizeof(bit));
+	}
+	return result;
+}
+
+/* One try of a message; the caller's flags say whether a SIGPIPE is wanted. */
+static long send_socket(const struct weft__call *c, const struct msghdr *message, int flags)
+{
+	bool blocks = (flags & MSG_NOSIGNAL) == 0 && blocks_sigpipe();
+	long result;
+
+	if (blocks)
+		flags |= MSG_NOSIGNAL;
+	result = weft__raw(SYS_sendmsg, c->arg[0], message, flags | MSG_DONTWAIT);
+	if (blocks && result == -EPIPE)
+		send_sigpipe();
+	return result;
+}
+
 /* One piece: what fits now, or -EAGAIN. No second SIGPIPE for what the caller sees as one call. */
 static long send_piece(const struct weft__call *c, struct weft__fd *fd, const char *bytes, long n,
 		       int flags)
@@ -50,9 +110,11 @@ static long send_piece(const struct weft__call *c, struct weft__fd *fd, const ch
 	struct iovec piece = {(void *)bytes, (size_t)n};
 	long result;
 
-	if (fd->kind == WEFT__SOCKET)
+	if (fd->kind == WEFT__SOCKET && !blocks_sigpipe())
 		return weft__raw(SYS_sendto, c->arg[0], bytes, n, flags | MSG_DONTWAIT, NULL, 0);
-	result = weft__raw(SYS_pwritev2, c->arg[0], &piece, 1, -1, -1, RWF_NOWAIT);
+	if (fd->kind == WEFT__SOCKET)
+		return send_socket(c, &(struct msghdr){.msg_iov = &piece, .msg_iovlen = 1}, flags);
+	result = write_pipe(c, &piece, 1);
 	return result == -EOPNOTSUPP ? write_when_ready(c, fd, bytes, n) : result;
 }
 
@@ -78,9 +140,8 @@ static long send_once(const struct weft__call *c, const struct weft__fd *fd,
 		      const struct msghdr *message, int flags)
 {
 	if (fd->kind == WEFT__SOCKET)
-		return weft__raw(SYS_sendmsg, c->arg[0], message, flags | MSG_DONTWAIT);
-	return weft__raw(SYS_pwritev2, c->arg[0], message->msg_iov, message->msg_iovlen, -1, -1,
-			 RWF_NOWAIT);
+		return send_socket(c, message, flags);
+	return write_pipe(c, message->msg_iov, message->msg_iovlen);
 }
 
 /* Finish the element in which a piece ended, and step over all that is done. */

@@ -21,6 +21,7 @@
 #include <sys/types.h>
 #include <ucontext.h>
 
+#include "futex.h"
 #include "hub.h"
 #include "shim.h"
 #include "thread.h"
@@ -461,6 +462,8 @@ long weft__attend(struct weft__call *c, long result)
 		run_handler(me, &info, &ucontext, mask);
 	}
 	me->deadline_ns = deadline_ns;
+	if (c->nr == SYS_futex && weft__futex_always_restarts(c))
+		ran = false;
 	if (result != -EINTR || (ran && !(restart && restarts(c))))
 		return finish(me, result);
 	me->restarted = true;

@@ -50,7 +50,4 @@ void weft__signals_drop(struct weft__thread *thread);
 /** For the carrier: hand out the signals that came at a bad moment. */
 void weft__signals_attend(struct weft__carrier *carrier);
 
-/** Wake waiters of a word, wherever they are (call_futex.c). */
-void weft__futex_wake(uintptr_t word, int most);
-
 #endif

@@ -14,6 +14,7 @@
 #define TID_BUCKETS 4096
 
 struct weft__thread weft__main_thread;
+__thread bool weft__creating_thread;
 uintptr_t weft__next_entry;
 bool weft__making_hub;
 
@@ -147,8 +148,10 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 	if (thread == NULL)
 		return -EAGAIN;
 	frame = child_frame(c, birth->stack_top);
+	frame->task = &thread->task;
 	init_thread(thread, parent->task.carrier, new_tid());
 	thread->task.bury = bury;
+	thread->stack = birth->stack;
 	thread->entry = weft__next_entry;
 	weft__next_entry = 0;
 	memcpy(thread->name, parent->name, sizeof(thread->name));

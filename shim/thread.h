@@ -22,6 +22,7 @@ struct weft__thread {
 	int tid;
 	uintptr_t clear_tid;   /* set_tid_address(2); 0: none */
 	uintptr_t robust_list; /* set_robust_list(2); 0: none */
+	uintptr_t stack;       /* its lowest address; 0 for the main thread */
 	uintptr_t entry;       /* what pthread_create was given, for the statistics; or 0 */
 	char name[16];         /* prctl(PR_SET_NAME) */
 
@@ -59,6 +60,12 @@ extern uintptr_t weft__next_entry;
 
 /** Where weft__current stands, relative to a thread pointer. */
 intptr_t weft__current_offset(void);
+
+/**
+ * True while this thread is in pthread_create. glibc blocks all signals for a moment there: the
+ * kernel is not told, and its mask is put right afterwards if need be.
+ */
+extern __thread bool weft__creating_thread;
 
 /** While true, the next thread made becomes the carrier's hub and no task. */
 extern bool weft__making_hub;

@@ -217,7 +217,7 @@ Test(launcher, check_says_yes_to_an_ordinary_program)
 	struct outcome outcome = run_weft("check", NO_THREADS);
 
 	expect_exit(&outcome, 0);
-	cr_expect_eq(count_lines(outcome.out), 1, "stdout:\n%s", outcome.out);
+	cr_expect(strstr(outcome.out, "weft can work on it") != NULL, "stdout:\n%s", outcome.out);
 	forget_outcome(&outcome);
 }
 
