@@ -124,9 +124,9 @@ static long wait_by_milliseconds(struct weft__hub *hub, const struct timespec *t
 	long ms = -1;
 
 	if (timeout != NULL)
-		ms = timeout->tv_sec > 1000000 ? 1000000000
-					       : timeout->tv_sec * 1000 +
-							 (timeout->tv_nsec + 999999) / 1000000;
+		ms = timeout->tv_sec > 1000000
+			     ? 1000000000
+			     : timeout->tv_sec * 1000 + (timeout->tv_nsec + 999999) / 1000000;
 	return weft__raw(SYS_epoll_wait, hub->set, hub->events, EVENTS_AT_ONCE, ms);
 }
 

@@ -11,7 +11,7 @@ struct weft__link {
 
 /** The element of `type` whose member `member` is at `link`. */
 #define weft__container(link, type, member) \
-	((type *)(void *)((char *)(link) - offsetof(type, member)))
+	((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 static inline void weft__list_init(struct weft__link *head)
 {

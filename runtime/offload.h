@@ -22,7 +22,7 @@ struct weft_task;
  */
 struct weft__job {
 	long nr, arg[6];
-	int data_arg;           /* which argument is to point to data; -1: none */
+	int data_arg; /* which argument is to point to data; -1: none */
 	char data[WEFT__JOB_DATA];
 	long result;            /* written by the offload thread */
 	struct weft_task *task; /* who waits for it; NULL: nobody any more, free it when done */

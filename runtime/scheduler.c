@@ -253,8 +253,8 @@ void weft__task_exit(void)
 void weft__broken(const char *what, const char *file, int line)
 {
 	char text[256];
-	int length = snprintf(text, sizeof(text), "weft: broken invariant: %s (%s:%d)\n", what, file,
-			      line);
+	int length = snprintf(text, sizeof(text), "weft: broken invariant: %s (%s:%d)\n", what,
+			      file, line);
 
 	weft__raw(SYS_write, 2, text, length);
 	abort();

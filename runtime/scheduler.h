@@ -38,9 +38,9 @@ struct weft__waiter {
 /** A task's place in the parking lot (parking.h). */
 struct weft__parked {
 	struct weft__link link;
-	uintptr_t key;   /* guarded by the lock of the bucket it is in, like all of these */
+	uintptr_t key; /* guarded by the lock of the bucket it is in, like all of these */
 	uint32_t bitset;
-	uint8_t state;   /* enum parked_state of parking.c */
+	uint8_t state; /* enum parked_state of parking.c */
 };
 
 struct weft_task {
@@ -69,8 +69,8 @@ struct weft__queue {
 
 struct weft__carrier {
 	struct weft__queue ready;
-	unsigned int turns;  /* switches since the hub last looked at the loop */
-	unsigned int tasks;  /* alive */
+	unsigned int turns; /* switches since the hub last looked at the loop */
+	unsigned int tasks; /* alive */
 	struct weft_task *dead;
 	struct weft__timers timers;
 	struct weft__context hub_context;
@@ -78,7 +78,7 @@ struct weft__carrier {
 	struct weft_task *remote; /* tasks woken by other threads, newest first; atomic */
 	void (*attend)(struct weft__carrier *carrier); /* the hub calls it when `attention` */
 	volatile int attention;
-	uint64_t run_since_ns;    /* statistics: since when the running task has run */
+	uint64_t run_since_ns; /* statistics: since when the running task has run */
 };
 
 /** The task that runs in this thread's thread pointer; NULL in a hub or any other thread. */

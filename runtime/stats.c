@@ -15,7 +15,8 @@ void weft__stats_run_ended(struct weft__carrier *carrier, const struct weft_task
 
 	if (carrier->run_since_ns != 0 && run > weft__stats.longest_run_ns) {
 		weft__stats.longest_run_ns = run;
-		weft__stats.longest_run_task = weft__stats_name == NULL ? 0 : weft__stats_name(task);
+		weft__stats.longest_run_task =
+			weft__stats_name == NULL ? 0 : weft__stats_name(task);
 	}
 	carrier->run_since_ns = now;
 }

@@ -11,13 +11,13 @@ struct weft_task;
 struct weft__carrier;
 
 struct weft__stats {
-	uint64_t tasks;      /* started in all */
+	uint64_t tasks; /* started in all */
 	uint64_t switches;
 	uint64_t looks;      /* the hub's at its loop */
 	uint64_t idle_waits; /* of those, the ones that had time to wait */
 	uint64_t offloads;
 	unsigned int offload_threads;
-	uint64_t longest_run_ns; /* without a switch; only while weft__stats_wanted */
+	uint64_t longest_run_ns;   /* without a switch; only while weft__stats_wanted */
 	uint64_t longest_run_task; /* weft__stats_name() of who it was */
 };
 

@@ -25,8 +25,8 @@
 
 /** The frame that entry_x86_64.S builds on the caller's stack. It knows these offsets. */
 struct weft__call {
-	long nr;          /* rax */
-	long arg[6];      /* rdi rsi rdx r10 r8 r9 */
+	long nr;     /* rax */
+	long arg[6]; /* rdi rsi rdx r10 r8 r9 */
 	uint64_t rbx, rbp, r12, r13, r14, r15;
 	uintptr_t native; /* the system call instruction in the stub; answered is 2 further on */
 	uintptr_t sp;     /* the caller's */

@@ -227,8 +227,7 @@ static long wake(const struct weft__call *c, uint32_t bitset)
 
 void weft__futex_wake(uintptr_t word, int most)
 {
-	struct weft__call c = {.nr = SYS_futex,
-			       .arg = {(long)word, FUTEX_WAKE, most}};
+	struct weft__call c = {.nr = SYS_futex, .arg = {(long)word, FUTEX_WAKE, most}};
 
 	wake(&c, FUTEX_BITSET_MATCH_ANY);
 }
@@ -275,7 +274,7 @@ static long apply_op(uintptr_t word, uint32_t encoded, bool *wake_second)
 			break;
 		value = found;
 	}
-	*wake_second = cmp == FUTEX_OP_CMP_EQ	? (int32_t)value == cmp_arg
+	*wake_second = cmp == FUTEX_OP_CMP_EQ   ? (int32_t)value == cmp_arg
 		       : cmp == FUTEX_OP_CMP_NE ? (int32_t)value != cmp_arg
 		       : cmp == FUTEX_OP_CMP_LT ? (int32_t)value < cmp_arg
 		       : cmp == FUTEX_OP_CMP_LE ? (int32_t)value <= cmp_arg

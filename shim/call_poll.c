@@ -125,7 +125,7 @@ long on_ppoll(struct weft__call *c)
 
 /* The three sets of a select(2): the program's, and what they held when it called. */
 struct sets {
-	uint64_t *user[3];  /* NULL: not given */
+	uint64_t *user[3]; /* NULL: not given */
 	uint64_t *asked[3];
 	size_t words;
 	int n;
@@ -314,8 +314,8 @@ long on_epoll_pwait(struct weft__call *c)
 	long err = swap_mask(c->arg[4], c->arg[5]);
 
 	return err != 0 ? err
-			: restore_mask(epoll_until(c, ms_deadline((int)c->arg[3]),
-						   (int)c->arg[3] == 0));
+			: restore_mask(
+				  epoll_until(c, ms_deadline((int)c->arg[3]), (int)c->arg[3] == 0));
 }
 
 long on_epoll_pwait2(struct weft__call *c)

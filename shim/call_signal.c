@@ -220,8 +220,7 @@ long on_rt_sigtimedwait(struct weft__call *c)
 		result = take_from_kernel(set, &info);
 	if (result == -EAGAIN)
 		result = wait_for_signal(c, set, deadline_ns, &info);
-	if (result > 0 && c->arg[1] != 0 &&
-	    weft__copy((void *)c->arg[1], &info, sizeof(info)) != 0)
+	if (result > 0 && c->arg[1] != 0 && weft__copy((void *)c->arg[1], &info, sizeof(info)) != 0)
 		return -EFAULT;
 	return result;
 }

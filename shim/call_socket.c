@@ -80,7 +80,8 @@ long on_recvfrom(struct weft__call *c)
 
 	if (fd == NULL)
 		return WEFT__PASS;
-	if ((c->arg[3] & MSG_WAITALL) != 0 && weft__socket_option((int)c->arg[0], SO_TYPE) == SOCK_STREAM)
+	if ((c->arg[3] & MSG_WAITALL) != 0 &&
+	    weft__socket_option((int)c->arg[0], SO_TYPE) == SOCK_STREAM)
 		return (c->arg[3] & MSG_PEEK) != 0 ? peek_all(c, fd) : receive_all(c, fd);
 	n = weft__fd_retry(c, fd, POLLIN, try_recvfrom, drained(fd, c->arg[3]));
 	note_short(fd, c->arg[3], n, c->arg[2]);
@@ -192,8 +193,7 @@ long on_sendto(struct weft__call *c)
 	if (fd == NULL)
 		return WEFT__PASS;
 	if (c->arg[4] == 0)
-		return weft__send_bytes(c, fd, (const char *)c->arg[1], c->arg[2],
-					(int)c->arg[3]);
+		return weft__send_bytes(c, fd, (const char *)c->arg[1], c->arg[2], (int)c->arg[3]);
 	done = weft__fd_retry(c, fd, POLLOUT, try_sendto, false);
 	if (done <= 0 || done >= c->arg[2])
 		return done;

@@ -79,8 +79,7 @@ static bool learn(struct weft__fd *fd, long number)
 		fd->stream = is_stream(number);
 	} else if (S_ISFIFO(status.st_mode)) {
 		fd->kind = WEFT__PIPE;
-	} else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) ||
-		   S_ISBLK(status.st_mode)) {
+	} else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode)) {
 		fd->kind = WEFT__FILE;
 	} else {
 		fd->kind = WEFT__OTHER;
@@ -270,8 +269,8 @@ static long make_hidden(const struct weft__call *c)
 
 	if (!weft__fd_hiding)
 		return WEFT__PASS;
-	number = weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4],
-			    c->arg[5]);
+	number =
+		weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
 	return number < 0 ? number : hide((int)number);
 }
 

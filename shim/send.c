@@ -54,8 +54,7 @@ static bool blocks_sigpipe(void)
 {
 	uint64_t bit = weft__signal_bit(SIGPIPE);
 
-	return (weft__mask_of(weft__thread_here()) & bit) != 0 &&
-	       (weft__mask_common() & bit) == 0;
+	return (weft__mask_of(weft__thread_here()) & bit) != 0 && (weft__mask_common() & bit) == 0;
 }
 
 static void send_sigpipe(void)

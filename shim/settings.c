@@ -51,8 +51,7 @@ static unsigned int read_number(const char *name, unsigned int fallback, unsigne
 	if (value == NULL || value[0] == '\0')
 		return fallback;
 	number = strtoul(value, &end, 10);
-	if (value[0] >= '0' && value[0] <= '9' && *end == '\0' && number >= least &&
-	    number <= most)
+	if (value[0] >= '0' && value[0] <= '9' && *end == '\0' && number >= least && number <= most)
 		return (unsigned int)number;
 	weft__say("%s=%s: not a number from %u to %u, taken as %u", name, value, least, most,
 		  fallback);

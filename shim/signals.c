@@ -45,7 +45,7 @@ static struct {
 	siginfo_t info;
 	bool for_running; /* the call of the task that ran brought it on */
 } came[CAME];
-static volatile unsigned int came_first, came_next; /* counters; mod CAME */
+static volatile unsigned int came_first, came_next;                  /* counters; mod CAME */
 static struct weft__link for_process = {&for_process, &for_process}; /* no task admits them yet */
 
 static void on_kernel_signal(int signal, siginfo_t *info, void *ucontext);
@@ -83,8 +83,8 @@ static long install(int signal, const struct weft__action *action)
 	struct weft__action ours = *action;
 	long err;
 
-	took_over[signal] = has_handler(action) ||
-			    (is_fault(signal) && action->handler == (uintptr_t)SIG_DFL);
+	took_over[signal] =
+		has_handler(action) || (is_fault(signal) && action->handler == (uintptr_t)SIG_DFL);
 	if (took_over[signal])
 		ours = stand_in(action);
 	err = kernel_action(signal, &ours, NULL);

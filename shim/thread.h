@@ -27,14 +27,14 @@ struct weft__thread {
 	char name[16];         /* prctl(PR_SET_NAME) */
 
 	struct weft__mask_group *mask; /* the signals it blocks */
-	uint64_t mask_after;   /* what it goes back to when a call such as ppoll(2) is over */
-	bool mask_swapped;     /* mask_after is valid */
-	uint64_t waiting_for;  /* signals that end its sigwait(3), blocked or not; 0: none */
-	uint64_t pending;      /* signals queued for this thread alone */
+	uint64_t mask_after;     /* what it goes back to when a call such as ppoll(2) is over */
+	bool mask_swapped;       /* mask_after is valid */
+	uint64_t waiting_for;    /* signals that end its sigwait(3), blocked or not; 0: none */
+	uint64_t pending;        /* signals queued for this thread alone */
 	struct weft__link queue; /* struct queued_signal of signal.c, oldest first */
 
-	uint64_t deadline_ns;  /* of the call in progress, kept while it starts over */
-	bool restarted;        /* the call in progress starts over: deadline_ns holds */
+	uint64_t deadline_ns; /* of the call in progress, kept while it starts over */
+	bool restarted;       /* the call in progress starts over: deadline_ns holds */
 };
 
 /** The thread that called main(). */

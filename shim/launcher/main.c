@@ -19,7 +19,8 @@
 
 /*
  * Every setting has a twin in the environment, which is how it reaches the
- * program: --stats is WEFT_STATS=1. The two questions have none.
+ * program: --stats is WEFT_STATS=1. The two questions have none. A name that
+ * ends in = takes a value, which the library judges.
  */
 static const struct option {
 	const char *name;
@@ -28,6 +29,8 @@ static const struct option {
 } options[] = {
 	{"--stats", "WEFT_STATS", "print statistics to stderr when the program ends"},
 	{"--quiet", "WEFT_QUIET", "print no notes to stderr, errors only"},
+	{"--offload-threads=", "WEFT_OFFLOAD_THREADS",
+	 "the most kernel threads for calls that only block, 1 to 1024 (64)"},
 	{"--help", NULL, "print this and exit"},
 	{"--version", NULL, "print the version and exit"},
 };
@@ -55,9 +58,10 @@ static void print_help(void)
 		   "\n"
 		   "Runs a threaded program as coroutines on one kernel thread.\n");
 	for (size_t i = 0; i < OPTIONS; i++)
-		printf("  %-10s  %-12s  %s\n", options[i].name,
+		printf("  %-18s  %-20s  %s\n", options[i].name,
 		       options[i].twin != NULL ? options[i].twin : "", options[i].help);
-	puts("\nThe second column is the environment variable that, set to 1, says the same.\n"
+	puts("\nThe second column is the environment variable that says the same, set to 1 or\n"
+	     "to the value.\n"
 	     "\n"
 	     "  check       say whether weft can work on the program, and why not\n"
 	     "  calls       list the system calls and what weft does about each\n"
@@ -165,12 +169,28 @@ static int run_calls(char **arguments)
 	return finish(WEFT__EXIT_OK);
 }
 
+static bool takes_value(const struct option *option)
+{
+	return option->name[strlen(option->name) - 1] == '=';
+}
+
 static const struct option *find_option(const char *argument)
 {
-	for (size_t i = 0; i < OPTIONS; i++)
-		if (strcmp(options[i].name, argument) == 0)
+	for (size_t i = 0; i < OPTIONS; i++) {
+		size_t length = strlen(options[i].name);
+
+		if (takes_value(&options[i]) ? strncmp(options[i].name, argument, length) == 0
+					     : strcmp(options[i].name, argument) == 0)
 			return &options[i];
+	}
 	return NULL;
+}
+
+static bool set_twin(const struct option *option, const char *argument)
+{
+	const char *value = takes_value(option) ? argument + strlen(option->name) : "1";
+
+	return setenv(option->twin, value, 1) == 0;
 }
 
 int main(int count, char **arguments)
@@ -184,7 +204,7 @@ int main(int count, char **arguments)
 			return i + 1 < count ? launch(arguments + i + 1) : refuse_usage();
 		if (option == NULL)
 			return refuse_option(arguments[i]);
-		if (option->twin != NULL && setenv(option->twin, "1", 1) != 0) {
+		if (option->twin != NULL && !set_twin(option, arguments[i])) {
 			weft__complain("%s", strerror(errno));
 			return WEFT__EXIT_CANNOT;
 		}

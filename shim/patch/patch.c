@@ -146,8 +146,7 @@ static int rewrite(const struct weft__text *text, const struct weft__sites *site
 	err = weft__raw(SYS_mprotect, start, bytes, PROT_READ | PROT_WRITE);
 	if (err == 0) {
 		for (size_t i = 0; i < sites->n; i++)
-			divert(&sites->site[i],
-			       (uintptr_t)region->start + (i + 1) * STUB_BYTES);
+			divert(&sites->site[i], (uintptr_t)region->start + (i + 1) * STUB_BYTES);
 		err = weft__raw(SYS_mprotect, start, bytes, PROT_READ | PROT_EXEC);
 		weft__check(err == 0); /* may_rewrite() has tried it; libc cannot run any more */
 	}

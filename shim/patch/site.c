@@ -23,10 +23,10 @@
 struct insn {
 	uintptr_t at;
 	uint8_t bytes;
-	bool movable;    /* means the same at another address */
+	bool movable; /* means the same at another address */
 	bool is_syscall;
-	bool ends;       /* control does not go on behind it */
-	bool target;     /* something jumps to it */
+	bool ends;   /* control does not go on behind it */
+	bool target; /* something jumps to it */
 };
 
 struct body {
@@ -78,8 +78,8 @@ static void mark_far_jumps(struct search *search)
 static bool decode_one(const struct search *search, uintptr_t at, uintptr_t end,
 		       ZydisDecodedInstruction *out)
 {
-	return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&search->decoder, NULL,
-							  (const void *)at, end - at, out));
+	return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&search->decoder, NULL, (const void *)at,
+							  end - at, out));
 }
 
 static bool add_insn(struct body *body, const struct insn *insn)
@@ -136,13 +136,12 @@ static int decode_function(struct search *search, const struct weft__function *f
 		insn.bytes = decoded.length;
 		insn.is_syscall = decoded.mnemonic == ZYDIS_MNEMONIC_SYSCALL;
 		insn.ends = ends_flow(&decoded);
-		insn.movable = (decoded.attributes & ZYDIS_ATTRIB_IS_RELATIVE) == 0 &&
-			       !is_jump(&decoded);
+		insn.movable =
+			(decoded.attributes & ZYDIS_ATTRIB_IS_RELATIVE) == 0 && !is_jump(&decoded);
 		if (!add_insn(body, &insn))
 			return -ENOMEM;
 		if (is_jump(&decoded) && decoded.raw.imm[0].is_relative)
-			mark(search, at + decoded.length +
-					     (uintptr_t)decoded.raw.imm[0].value.s);
+			mark(search, at + decoded.length + (uintptr_t)decoded.raw.imm[0].value.s);
 	}
 	for (size_t i = 0; i < body->n; i++)
 		body->insn[i].target = marked(search, body->insn[i].at);
@@ -261,8 +260,7 @@ static int find_in_function(struct search *search, weft__wanted *wanted, struct 
 	return 0;
 }
 
-int weft__find_sites(const struct weft__text *text, weft__wanted *wanted,
-		     struct weft__sites *sites)
+int weft__find_sites(const struct weft__text *text, weft__wanted *wanted, struct weft__sites *sites)
 {
 	struct search search = {.text = text};
 	const uint8_t *end = (const uint8_t *)text->end - 1;

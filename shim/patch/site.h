@@ -14,15 +14,15 @@
 #include "object.h"
 
 struct weft__site {
-	uintptr_t syscall;      /* address of the instruction */
-	uintptr_t start, end;   /* the window that moves into the stub */
-	int nr;                 /* system call number, -1 when the code does not tell */
+	uintptr_t syscall;    /* address of the instruction */
+	uintptr_t start, end; /* the window that moves into the stub */
+	int nr;               /* system call number, -1 when the code does not tell */
 };
 
 struct weft__sites {
 	struct weft__site *site;
 	size_t n, room;
-	size_t unfit;           /* answered calls for which no way was found */
+	size_t unfit; /* answered calls for which no way was found */
 };
 
 /** Whether calls of a number (-1: any) are to be patched. */
