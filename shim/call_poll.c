@@ -179,14 +179,26 @@ static struct pollfd *poll_set(const struct sets *sets, nfds_t *n)
 	return fds;
 }
 
-/* Ask the kernel now. It writes the sets only when it answers, so they are filled in anew. */
+/* Give the program's sets what they held when it called; 0 or -EFAULT. */
+static long refill(const struct sets *sets)
+{
+	long err = 0;
+
+	for (int i = 0; i < 3 && err == 0; i++)
+		if (sets->user[i] != NULL)
+			err = weft__copy(sets->user[i], sets->asked[i],
+					 sets->words * sizeof(uint64_t));
+	return err;
+}
+
+/* Ask the kernel now, about what was asked at first: it has written its answer over that. */
 static long select_now(const struct sets *sets)
 {
 	struct timespec zero = {0, 0};
+	long err = refill(sets);
 
-	for (int i = 0; i < 3; i++)
-		if (sets->user[i] != NULL)
-			memcpy(sets->user[i], sets->asked[i], sets->words * sizeof(uint64_t));
+	if (err != 0)
+		return err;
 	return weft__raw(SYS_pselect6, sets->n, sets->user[0], sets->user[1], sets->user[2], &zero,
 			 NULL);
 }
@@ -207,10 +219,8 @@ static long select_waiting(const struct weft__call *c, const struct sets *sets,
 			break;
 	}
 	free(fds);
-	/* Interrupted, it leaves the sets as they were given. */
-	for (int i = 0; result == -EINTR && i < 3; i++)
-		if (sets->user[i] != NULL)
-			memcpy(sets->user[i], sets->asked[i], sets->words * sizeof(uint64_t));
+	if (result == -EINTR)
+		refill(sets); /* interrupted, it leaves them as they were given */
 	return ready;
 }
 

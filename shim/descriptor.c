@@ -202,6 +202,8 @@ long weft__fd_retry(struct weft__call *c, struct weft__fd *fd, int events, weft_
 	uint64_t deadline_ns = 0;
 	long result;
 
+	if (skip && weft__fd_nonblock(fd, (int)c->arg[0]))
+		skip = false; /* the program may know better, from a poll of its own */
 	if (fd->lowat && events == POLLIN) {
 		result = weft__fd_park_ready(c, fd, events);
 		if (result != 0)

@@ -157,9 +157,9 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 	memcpy(thread->name, parent->name, sizeof(thread->name));
 	weft__mask_inherit(thread, parent);
 	if ((birth->flags & CLONE_PARENT_SETTID) != 0)
-		*(int *)birth->parent_tid = thread->tid;
+		weft__copy((void *)birth->parent_tid, &thread->tid, sizeof(thread->tid));
 	if ((birth->flags & CLONE_CHILD_SETTID) != 0)
-		*(int *)birth->child_tid = thread->tid;
+		weft__copy((void *)birth->child_tid, &thread->tid, sizeof(thread->tid));
 	if ((birth->flags & CLONE_CHILD_CLEARTID) != 0)
 		thread->clear_tid = birth->child_tid;
 	weft__context_make(&thread->task.context, (void *)birth->stack,
