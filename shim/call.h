@@ -32,8 +32,6 @@ struct weft__call {
 	uintptr_t sp;     /* the caller's */
 	uintptr_t pc;     /* after the system call instruction in the caller's own text */
 	unsigned char xmm[256];
-	struct weft_task *task; /* who calls; NULL: nobody of weft's */
-	uint64_t padding;
 };
 
 typedef long weft__handler(struct weft__call *c);

@@ -19,8 +19,7 @@
 #define CALL_SP     112
 #define CALL_PC     120
 #define CALL_XMM    128
-#define CALL_TASK   384
-#define CALL_BYTES  400
+#define CALL_BYTES  384
 
 #define TASK_INSIDE    0
 #define TASK_ATTENTION 1
@@ -98,13 +97,8 @@ save:
 	.cfi_escape 0x0f, 0x04, 0x73, 0xf0, 0x00, 0x06	/* CFA: *(rbx + 112) */
 	.cfi_escape 0x10, 0x10, 0x03, 0x73, 0xf8, 0x00	/* rip: at rbx + 120 */
 	.cfi_escape 0x10, 0x03, 0x02, 0x73, 0x38	/* rbx: at rbx + 56 */
-	/*
-	 * The task is kept in the frame: right after a switch, a load by way of the new thread
-	 * pointer would wait for it.
-	 */
 	mov	weft__current@gottpoff(%rip), %rax
 	mov	%fs:(%rax), %rax
-	mov	%rax, CALL_TASK(%rsp)
 	test	%rax, %rax
 	jz	again
 	movb	$1, TASK_INSIDE(%rax)
@@ -113,8 +107,12 @@ again:
 	mov	%rbx, %rdi
 	call	*%r11
 done:
-	/* rax: the handler's result. A signal that comes once `inside` is 0 is not left waiting. */
-	mov	CALL_TASK(%rbx), %rcx
+	/*
+	 * rax: the handler's result. The task is asked for anew: in a child after fork it is nobody.
+	 * A signal that comes once `inside` is 0 is not left waiting.
+	 */
+	mov	weft__current@gottpoff(%rip), %rcx
+	mov	%fs:(%rcx), %rcx
 	test	%rcx, %rcx
 	jz	leave
 	movb	$0, TASK_INSIDE(%rcx)

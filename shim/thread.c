@@ -148,7 +148,6 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 	if (thread == NULL)
 		return -EAGAIN;
 	frame = child_frame(c, birth->stack_top);
-	frame->task = &thread->task;
 	init_thread(thread, parent->task.carrier, new_tid());
 	thread->task.bury = bury;
 	thread->stack = birth->stack;

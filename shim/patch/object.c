@@ -55,55 +55,61 @@ int weft__find_text(const char *prefix, struct weft__text *text)
 	return search.result;
 }
 
+enum coverage { UNCOVERED, COVERED, SIGNAL_FRAME };
+
 /*
- * An FDE (LSB Core, 10.6.1): length, distance back to its CIE, first address, size. The encoding
- * of the last two stands in the CIE's augmentation after 'R'; linkers write pcrel|sdata4, of
- * which the size is 4 bytes.
+ * An FDE (LSB Core, 10.6.1): length, distance back to its CIE, first address, size. Linkers encode
+ * the last two in 4 bytes each. 'S' in the CIE's augmentation marks the code to which a signal
+ * handler returns: its table begins a byte before the code does, and it is not to be touched.
  */
-static bool find_covered(uintptr_t address, struct weft__function *function)
+static enum coverage look_up(uintptr_t address, struct weft__function *function)
 {
 	struct dwarf_eh_bases bases;
 	const unsigned char *fde = _Unwind_Find_FDE((void *)address, &bases);
-	const unsigned char *cie;
 	const char *augmentation;
 	uint32_t back, bytes;
 
 	if (fde == NULL)
-		return false;
+		return UNCOVERED;
 	memcpy(&back, fde + 4, 4);
-	cie = fde + 4 - back;
-	augmentation = (const char *)cie + 9;
-	if (augmentation[0] != 'z' || strchr(augmentation, 'P') != NULL ||
-	    strchr(augmentation, 'L') != NULL) {
-		/* 'R' does not come first in the data then; libc has none of these with calls. */
-		if (strcmp(augmentation, "zPLR") != 0 && strcmp(augmentation, "zLR") != 0 &&
-		    strcmp(augmentation, "zPR") != 0)
-			return false;
-	}
+	augmentation = (const char *)(fde + 4 - back) + 9;
+	if (strchr(augmentation, 'S') != NULL)
+		return SIGNAL_FRAME;
 	memcpy(&bytes, fde + 12, 4);
 	function->start = (uintptr_t)bases.func;
 	function->end = function->start + bytes;
-	return address >= function->start && address < function->end;
+	return address >= function->start && address < function->end ? COVERED : UNCOVERED;
 }
 
 /*
  * clone and clone3 leave the call itself out of their tables, so that no unwinder goes from the
  * child's stack to the parent's: the gap belongs to the part before it.
  */
-bool weft__find_function(uintptr_t address, struct weft__function *function)
+static bool bridge_gap(uintptr_t address, struct weft__function *function)
 {
 	struct weft__function behind;
+	uintptr_t gap = 1;
 
-	if (find_covered(address, function))
-		return true;
-	for (uintptr_t gap = 1; gap <= LONGEST_GAP; gap++) {
-		if (!find_covered(address - gap, function))
-			continue;
-		for (gap = 1; gap <= LONGEST_GAP; gap++)
-			if (find_covered(address + gap, &behind)) {
-				function->end = behind.start;
-				return true;
-			}
-	}
+	while (gap <= LONGEST_GAP && look_up(address - gap, function) != COVERED)
+		gap++;
+	if (gap > LONGEST_GAP)
+		return false;
+	for (gap = 1; gap <= LONGEST_GAP; gap++)
+		if (look_up(address + gap, &behind) == COVERED) {
+			function->end = behind.start;
+			return true;
+		}
 	return false;
+}
+
+bool weft__find_function(uintptr_t address, struct weft__function *function)
+{
+	switch (look_up(address, function)) {
+	case COVERED:
+		return true;
+	case UNCOVERED:
+		return bridge_gap(address, function);
+	default:
+		return false;
+	}
 }
