@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "descriptor.h"
 #include "handlers.h"
 #include "shim.h"
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "descriptor.h"
 #include "handlers.h"
 #include "send.h"
 #include "shim.h"

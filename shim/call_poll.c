@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 
+#include "descriptor.h"
 #include "handlers.h"
 #include "shim.h"
 #include "signals.h"

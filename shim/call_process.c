@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "offload.h"
 #include "process.h"
 #include "handlers.h"

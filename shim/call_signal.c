@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
+#include "descriptor.h"
 #include "handlers.h"
 #include "shim.h"
 #include "signals.h"

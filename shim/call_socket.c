@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "descriptor.h"
 #include "send.h"
 #include "handlers.h"
 #include "shim.h"

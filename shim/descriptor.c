@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
+#include "descriptor.h"
 #include "handlers.h"
 #include "shim.h"
 #include "thread.h"

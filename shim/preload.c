@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <threads.h>
 
+#include "descriptor.h"
 #include "hub.h"
 #include "offload.h"
 #include "parking.h"
@@ -102,7 +103,11 @@ static uint64_t name_task(const struct weft_task *task)
 	return ((const struct weft__thread *)task)->entry;
 }
 
-void weft__awake(void)
+/*
+ * Patch libc if it is not yet, make the calling thread a task, make the hub. When that cannot be
+ * done it is said in one line, once, and the program runs as if weft were not there.
+ */
+static void wake_up(void)
 {
 	struct weft__carrier *carrier = &weft__process;
 	int err;
@@ -153,7 +158,7 @@ static void begin_create(uintptr_t entry)
 	if (libc_pthread_create == NULL)
 		find_originals();
 	if (weft__settings.on)
-		weft__awake();
+		wake_up();
 	if (weft__current != NULL) {
 		weft__creating_thread = true;
 		weft__next_entry = entry;

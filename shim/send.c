@@ -1,4 +1,5 @@
 /* See send.h. A first piece that is refused gives the call's error; a later one, what was taken. */
+#include "descriptor.h"
 #include "send.h"
 
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "shim.h"
 #include "signals.h"
 #include "thread.h"
 

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "shim.h"
+#include "descriptor.h"
 
 /** How many bytes a program's vector speaks of; -EFAULT when it is not there. */
 long weft__iov_bytes(const struct iovec *iov, size_t n);

@@ -64,6 +64,5 @@ void weft__read_settings(void)
 	if (!weft__settings.on)
 		return;
 	weft__settings.stats = read_switch("WEFT_STATS");
-	weft__settings.quiet = read_switch("WEFT_QUIET");
 	weft__offload_most = read_number("WEFT_OFFLOAD_THREADS", 64, 1, 1024);
 }

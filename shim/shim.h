@@ -6,17 +6,14 @@
 #include <stdint.h>
 
 #include "call.h"
-#include "ready.h"
 
 /** The carrier of all tasks; its hub is there while weft is awake. */
 extern struct weft__carrier weft__process;
 
-/* --- settings.c ------------------------------------------------------------------------- */
-
+/** The environment (settings.c). */
 struct weft__settings {
 	bool on;    /* WEFT: without it the library does nothing */
 	bool stats; /* WEFT_STATS: print them when the process ends */
-	bool quiet; /* WEFT_QUIET: no notes on stderr but about what is wrong */
 };
 
 extern struct weft__settings weft__settings;
@@ -27,26 +24,13 @@ void weft__read_settings(void);
 /** Write one line to stderr, "weft: ...", whatever state libc is in. */
 void weft__say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* --- preload.c -------------------------------------------------------------------------- */
-
-/**
- * Wake up: patch libc if it is not yet, make the calling thread a task, make the hub.
- *
- * When that cannot be done it is said in one line, once, and the program runs as if weft were
- * not there.
- *
- * Context  the process has one thread
- */
-void weft__awake(void);
-
-/** Go back to sleep in a child after fork(2): its one thread is the kernel's again. */
+/** Go to sleep (preload.c): the running task is the kernel's again, and every other is gone. */
 void weft__asleep(void);
 
 /** Sites patched, and answered calls whose sites could not be. */
 extern unsigned long weft__sites_patched, weft__sites_unfit;
 
-/* --- report.c --------------------------------------------------------------------------- */
-
+/** What is counted of calls (report.c). */
 struct weft__counts {
 	uint64_t parks[WEFT__CALLS];   /* by call: the task had to wait */
 	uint64_t blocked[WEFT__CALLS]; /* by call: the kernel thread may have had to */
@@ -63,67 +47,5 @@ static inline long weft__blocks(const struct weft__call *c)
 
 /** Print the statistics to stderr, once, if they are wanted. */
 void weft__report(void);
-
-/* --- descriptor.c ----------------------------------------------------------------------- */
-
-/**
- * The record of a descriptor whose kind is known.
- *
- * @return NULL when weft can say nothing of it: it is not open, or out of range
- */
-struct weft__fd *weft__fd_claim(long number);
-
-/** A socket option of SOL_SOCKET that is an int; -1 when it cannot be had. */
-int weft__socket_option(long number, int option);
-
-/** Learn a socket that was just made by this process, from its kind and flags. */
-void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *listener);
-
-/** Whether O_NONBLOCK is set on a descriptor. */
-bool weft__fd_nonblock(struct weft__fd *fd, long number);
-
-/**
- * Park until a try is worth it, or say how the call ends.
- *
- * @param deadline_ns  0 before the first wait of a call; keeps when SO_RCVTIMEO or SO_SNDTIMEO
- *                     ends it
- *
- * @return 0 to try again, or the call's result: -EAGAIN (not to wait, or waited long enough),
- * -EINTR, -EBADF, or WEFT__PASS when the descriptor cannot be waited for
- */
-long weft__fd_park(const struct weft__call *c, struct weft__fd *fd, int events,
-		   uint64_t *deadline_ns);
-
-/** Park until poll(2) with no timeout says that `events` are there; 0 or as weft__fd_park(). */
-long weft__fd_park_ready(const struct weft__call *c, struct weft__fd *fd, int events);
-
-/** A try of a call that must not wait; -EAGAIN when it would have to. */
-typedef long weft__try(struct weft__call *c);
-
-/** Try until the call need not wait. A `skip` of true may leave out a try that must fail. */
-long weft__fd_retry(struct weft__call *c, struct weft__fd *fd, int events, weft__try *try,
-		    bool skip);
-
-/** Forget what was learnt of all descriptors' O_NONBLOCK, or timeouts. */
-void weft__fd_flags_changed(void);
-void weft__fd_timeouts_changed(void);
-
-/** Whether a number is one of weft's own descriptors. */
-bool weft__fd_is_own(long number);
-
-/** The lowest of weft's own descriptors that is not below a number; -1 when there is none. */
-long weft__fd_next_own(unsigned int number);
-
-/** Forget and close weft's own descriptors: for a child after fork(2). */
-void weft__fd_close_own(void);
-
-/** While true, new descriptors go to the top of the table and are weft's own. */
-extern bool weft__fd_hiding;
-
-/** A socket may be shared with another process from here on: for fork(2). */
-void weft__fd_forked(void);
-
-/** Whether only this process can hold a socket. */
-bool weft__fd_private(const struct weft__fd *fd);
 
 #endif

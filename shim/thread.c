@@ -1,4 +1,5 @@
 /* See thread.h. The table of ids is hashed by their low bits: they are handed out in sequence. */
+#include "descriptor.h"
 #include "thread.h"
 
 #include <errno.h>

@@ -28,7 +28,6 @@ static const struct option {
 	const char *help;
 } options[] = {
 	{"--stats", "WEFT_STATS", "print statistics to stderr when the program ends"},
-	{"--quiet", "WEFT_QUIET", "print no notes to stderr, errors only"},
 	{"--offload-threads=", "WEFT_OFFLOAD_THREADS",
 	 "the most kernel threads for calls that only block, 1 to 1024 (64)"},
 	{"--help", NULL, "print this and exit"},
