@@ -126,6 +126,7 @@ static void switch_away(struct weft_task *me)
 	struct weft__carrier *carrier = me->carrier;
 	struct weft__context *to;
 
+	carrier->spent = 0;
 	if (weft__unlikely(weft__stats_wanted))
 		weft__stats_run_ended(carrier, me);
 	to = next_context(carrier);
@@ -232,6 +233,7 @@ void weft__yield(void)
 {
 	struct weft_task *me = weft__current;
 
+	me->carrier->spent = 0;
 	/* Alone, it still owes the loop a look now and then. */
 	if (me->carrier->ready.first == NULL && ++me->carrier->turns < LOOK_EVERY)
 		return;

@@ -70,6 +70,7 @@ struct weft__queue {
 struct weft__carrier {
 	struct weft__queue ready;
 	unsigned int turns; /* switches since the hub last looked at the loop */
+	unsigned int spent; /* what the running task has done since it last switched */
 	unsigned int tasks; /* alive */
 	struct weft_task *dead;
 	struct weft__timers timers;
@@ -129,6 +130,26 @@ WEFT__SHARED void weft__interrupt(struct weft_task *task);
 
 /** Let the other ready tasks run once, and look at the loop now and then. */
 WEFT__SHARED void weft__yield(void);
+
+/** How much a task may do without waiting before the others have their turn. */
+#define WEFT__BUDGET 128
+
+/** What a call costs that found nothing to do: a task that polls is soon stopped. */
+#define WEFT__EMPTY_HANDED 16
+
+/**
+ * Count what the running task does without waiting, and yield when it is enough.
+ *
+ * Switches   now and then
+ */
+static inline void weft__spend(unsigned int cost)
+{
+	struct weft__carrier *carrier = weft__current->carrier;
+
+	carrier->spent += cost;
+	if (weft__unlikely(carrier->spent >= WEFT__BUDGET))
+		weft__yield();
+}
 
 /** End the running task; its record is buried once its stack is out of use. */
 WEFT__SHARED void weft__task_exit(void) __attribute__((noreturn));

@@ -59,6 +59,13 @@ static long restore_mask(long result)
 	return result;
 }
 
+/* What a look costs; the result is passed on. */
+static long spend(long ready)
+{
+	weft__spend(ready == 0 ? WEFT__EMPTY_HANDED : 1);
+	return ready;
+}
+
 /* Wait for descriptors until a deadline; `expired` when it is over at once. */
 static long poll_until(const struct weft__call *c, struct pollfd *fds, nfds_t n,
 		       uint64_t deadline_ns, bool expired)
@@ -69,7 +76,7 @@ static long poll_until(const struct weft__call *c, struct pollfd *fds, nfds_t n,
 	for (;;) {
 		ready = weft__raw(SYS_poll, fds, n, 0);
 		if (ready != 0 || expired)
-			return ready;
+			return spend(ready);
 		weft__counts.parks[c->nr]++;
 		result = weft__ready_wait_any(fds, n, deadline_ns);
 		if (result == -ETIMEDOUT)
@@ -235,7 +242,7 @@ static long select_until(const struct weft__call *c, uint64_t deadline_ns, bool 
 	if (ready == 0 && !expired)
 		ready = select_waiting(c, &sets, deadline_ns);
 	free(sets.heap);
-	return ready;
+	return spend(ready);
 }
 
 long on_select(struct weft__call *c)
@@ -300,7 +307,7 @@ static long epoll_until(struct weft__call *c, uint64_t deadline_ns, bool expired
 	for (;;) {
 		ready = weft__raw(SYS_epoll_wait, c->arg[0], c->arg[1], c->arg[2], 0);
 		if (ready != 0 || expired)
-			return ready;
+			return spend(ready);
 		weft__counts.parks[c->nr]++;
 		result = weft__ready_wait(fd, (int)c->arg[0], POLLIN, deadline_ns);
 		if (result == -ETIMEDOUT)

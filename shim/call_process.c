@@ -155,8 +155,10 @@ long on_wait4(struct weft__call *c)
 	long type = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID;
 	long id = pid > 0 ? pid : pid == 0 ? weft__raw(SYS_getpgid, 0) : -pid;
 
-	if ((options & WNOHANG) != 0)
+	if ((options & WNOHANG) != 0) {
+		weft__spend(WEFT__EMPTY_HANDED);
 		return WEFT__PASS;
+	}
 	for (;;) {
 		result = weft__raw(SYS_wait4, c->arg[0], c->arg[1], options | WNOHANG, c->arg[3]);
 		if (result != 0)
@@ -174,8 +176,10 @@ long on_waitid(struct weft__call *c)
 	siginfo_t info, *user = (siginfo_t *)c->arg[2];
 	long result;
 
-	if ((c->arg[3] & WNOHANG) != 0)
+	if ((c->arg[3] & WNOHANG) != 0) {
+		weft__spend(WEFT__EMPTY_HANDED);
 		return WEFT__PASS;
+	}
 	for (;;) {
 		info.si_pid = 0;
 		result = weft__raw(SYS_waitid, c->arg[0], c->arg[1], &info, c->arg[3] | WNOHANG,

@@ -20,9 +20,14 @@
 /* The descriptor as a socket the call may wait for, else NULL: what the kernel says then. */
 static struct weft__fd *claim_socket(const struct weft__call *c, long flags)
 {
-	struct weft__fd *fd = (flags & MSG_DONTWAIT) != 0 ? NULL : weft__fd_claim(c->arg[0]);
+	struct weft__fd *fd = weft__fd_claim(c->arg[0]);
 
-	return fd != NULL && fd->kind == WEFT__SOCKET ? fd : NULL;
+	if (fd == NULL || fd->kind != WEFT__SOCKET)
+		return NULL;
+	if ((flags & MSG_DONTWAIT) == 0)
+		return fd;
+	weft__spend(WEFT__EMPTY_HANDED / 4); /* it may find nothing, and be called again */
+	return NULL;
 }
 
 static bool drained(const struct weft__fd *fd, long flags)

@@ -90,8 +90,10 @@ static bool learn(struct weft__fd *fd, long number)
 
 struct weft__fd *weft__fd_claim(long number)
 {
-	struct weft__fd *fd = weft__fd_at((int)number);
+	struct weft__fd *fd;
 
+	weft__spend(1);
+	fd = weft__fd_at((int)number);
 	if (weft__unlikely(fd == NULL))
 		return NULL;
 	if (weft__unlikely(fd->kind == WEFT__UNKNOWN) && !learn(fd, (int)number))
@@ -159,8 +161,10 @@ long weft__fd_park(const struct weft__call *c, struct weft__fd *fd, int events,
 	uint64_t timeout_ns;
 	int result;
 
-	if (weft__fd_nonblock(fd, number))
+	if (weft__fd_nonblock(fd, number)) {
+		weft__spend(WEFT__EMPTY_HANDED);
 		return -EAGAIN;
+	}
 	timeout_ns = timeout_of(fd, number, events);
 	if (timeout_ns != 0 && *deadline_ns == 0)
 		*deadline_ns = weft__call_deadline(weft__now_ns() + timeout_ns);

@@ -13,6 +13,8 @@
 /**
  * The record of a descriptor whose kind is known.
  *
+ * Switches   when the task has done a good deal without waiting (weft__spend())
+ *
  * @return NULL when weft can say nothing of it: it is not open, or out of range
  */
 struct weft__fd *weft__fd_claim(long number);
