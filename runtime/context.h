@@ -19,8 +19,9 @@ struct weft__context {
 #ifdef WEFT__SANITIZED
 	void *stack_base;
 	size_t stack_bytes;
-	void *fake_stack; /* AddressSanitizer's, while suspended */
-	void *fiber;      /* ThreadSanitizer's */
+	void *fake_stack;           /* AddressSanitizer's, while suspended */
+	void *fiber;                /* ThreadSanitizer's */
+	struct weft__context *left; /* who last switched to this one */
 #endif
 };
 

@@ -46,9 +46,14 @@ int weft__hub_open(struct weft__carrier *carrier)
 
 	if (hub == NULL)
 		return -ENOMEM;
+	hub->loop.backend_fd = -1;
 	err = uv_loop_init(&hub->loop);
-	if (err != 0)
+	if (err != 0) {
+		/* libuv 1.44 leaves it open when what comes after it fails. */
+		if (hub->loop.backend_fd != -1)
+			weft__raw(SYS_close, hub->loop.backend_fd);
 		goto free_hub;
+	}
 	err = uv_async_init(&hub->loop, &hub->bell, on_bell);
 	if (err != 0)
 		goto close_loop;
@@ -82,10 +87,13 @@ void weft__hub_close(struct weft__carrier *carrier)
 {
 	struct weft__hub *hub = carrier->hub;
 
+	while (__atomic_load_n(&carrier->ringing, __ATOMIC_ACQUIRE) != 0)
+		__builtin_ia32_pause();
 	uv_close((uv_handle_t *)&hub->bell, NULL);
 	uv_run(&hub->loop, UV_RUN_DEFAULT);
 	weft__check(uv_loop_close(&hub->loop) == 0);
 	weft__raw(SYS_close, hub->set);
+	weft__fd_forget_all(carrier);
 	free(hub);
 	carrier->hub = NULL;
 }
@@ -139,7 +147,7 @@ static long wait_for_events(struct weft__carrier *carrier)
 
 	if (until == 0)
 		return weft__raw(SYS_epoll_wait, hub->set, hub->events, EVENTS_AT_ONCE, 0);
-	weft__stats.idle_waits++;
+	weft__count(weft__stats.idle_waits);
 	if (until != UINT64_MAX) {
 		now = weft__now_ns();
 		if (until > now) {
@@ -179,7 +187,7 @@ static void look_around(struct weft__carrier *carrier)
 
 	weft__offload_serve();
 	n = wait_for_events(carrier);
-	weft__stats.looks++;
+	weft__count(weft__stats.looks);
 	for (long i = 0; i < n; i++) {
 		if (hub->events[i].data.ptr == NULL)
 			run_loop = true;

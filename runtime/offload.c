@@ -26,6 +26,11 @@ static struct {
 	uint32_t posted;
 } pool;
 
+static unsigned int count_threads(void)
+{
+	return __atomic_load_n(&pool.threads, __ATOMIC_RELAXED);
+}
+
 static void lock_pool(void)
 {
 	while (__atomic_exchange_n(&pool.lock, 1, __ATOMIC_ACQUIRE) != 0)
@@ -45,7 +50,7 @@ static void push(struct weft__job *job)
 		pool.last = &pool.first;
 	*pool.last = job;
 	pool.last = &job->next;
-	pool.queued++;
+	__atomic_add_fetch(&pool.queued, 1, __ATOMIC_RELAXED); /* read without the lock */
 	unlock_pool();
 	__atomic_add_fetch(&pool.posted, 1, __ATOMIC_RELEASE);
 	weft__raw(SYS_futex, &pool.posted, FUTEX_WAKE_PRIVATE, 1);
@@ -59,7 +64,7 @@ static struct weft__job *pop(void)
 	job = pool.first;
 	if (job != NULL) {
 		pool.first = job->next;
-		pool.queued--;
+		__atomic_sub_fetch(&pool.queued, 1, __ATOMIC_RELAXED);
 	}
 	unlock_pool();
 	return job;
@@ -81,6 +86,17 @@ static struct weft__job *wait_for_job(void)
 	}
 }
 
+/* Whoever takes the task out of the job decides: this wake, or that give-up. */
+static void end_job(struct weft__job *job)
+{
+	struct weft_task *task = __atomic_exchange_n(&job->task, NULL, __ATOMIC_ACQ_REL);
+
+	if (task != NULL)
+		weft__wake_remote(task);
+	else
+		free(job);
+}
+
 static void run_jobs(void *unused)
 {
 	uint64_t all = UINT64_MAX;
@@ -89,16 +105,10 @@ static void run_jobs(void *unused)
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
 	for (;;) {
 		struct weft__job *job = wait_for_job();
-		struct weft_task *task;
 
 		job->result = weft__raw6(job->nr, job->arg[0], job->arg[1], job->arg[2],
 					 job->arg[3], job->arg[4], job->arg[5]);
-		/* Whoever takes the task out of the job decides: this wake, or that give-up. */
-		task = __atomic_exchange_n(&job->task, NULL, __ATOMIC_ACQ_REL);
-		if (task != NULL)
-			weft__wake_remote(task);
-		else
-			free(job);
+		end_job(job);
 	}
 }
 
@@ -107,7 +117,8 @@ long weft__offload(const struct weft__job *call)
 	struct weft__job *job;
 	long result;
 
-	if (__atomic_load_n(&pool.queued, __ATOMIC_RELAXED) + pool.threads >= weft__offload_most &&
+	if (__atomic_load_n(&pool.queued, __ATOMIC_RELAXED) + count_threads() >=
+		    weft__offload_most &&
 	    __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) == 0)
 		return -EAGAIN;
 	job = malloc(sizeof(*job));
@@ -117,7 +128,7 @@ long weft__offload(const struct weft__job *call)
 	job->task = weft__current;
 	if (job->data_arg >= 0)
 		job->arg[job->data_arg] = (long)job->data;
-	weft__stats.offloads++;
+	weft__count(weft__stats.offloads);
 	push(job);
 	if (weft__park(0) == -EINTR) {
 		if (__atomic_exchange_n(&job->task, NULL, __ATOMIC_ACQ_REL) != NULL)
@@ -129,17 +140,31 @@ long weft__offload(const struct weft__job *call)
 	return result;
 }
 
+/* There is no thread and none can be made: what is queued would wait for ever. */
+static void refuse_jobs(void)
+{
+	struct weft__job *job;
+
+	while ((job = pop()) != NULL) {
+		job->result = -EAGAIN;
+		end_job(job);
+	}
+}
+
 void weft__offload_serve(void)
 {
 	uv_thread_t thread;
 
 	while (__atomic_load_n(&pool.queued, __ATOMIC_RELAXED) >
 		       __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) &&
-	       pool.threads < weft__offload_most) {
-		if (uv_thread_create(&thread, run_jobs, NULL) != 0)
+	       count_threads() < weft__offload_most) {
+		if (uv_thread_create(&thread, run_jobs, NULL) != 0) {
+			if (count_threads() == 0)
+				refuse_jobs();
 			return;
-		pool.threads++;
-		weft__stats.offload_threads = pool.threads;
+		}
+		__atomic_add_fetch(&pool.threads, 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&weft__stats.offload_threads, count_threads(), __ATOMIC_RELAXED);
 	}
 }
 

@@ -69,7 +69,7 @@ static long settle(struct weft_task *me, int result)
 	for (;;) { /* a requeue may move it between the look and the lock */
 		bucket = bucket_of(__atomic_load_n(&me->parked.key, __ATOMIC_ACQUIRE));
 		lock(bucket);
-		if (bucket == bucket_of(me->parked.key))
+		if (bucket == bucket_of(__atomic_load_n(&me->parked.key, __ATOMIC_ACQUIRE)))
 			break;
 		unlock(bucket);
 	}

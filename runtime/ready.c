@@ -19,29 +19,40 @@
 
 #define READ_EVENTS ((uint32_t)(EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET))
 
-static struct weft__fd *directory[DIRECTORY];
-
 struct weft__fd *weft__fd_peek(long number)
 {
+	struct weft__carrier *carrier = weft__carrier_here();
 	unsigned long n = (unsigned long)number;
+	struct weft__fd **directory = carrier == NULL ? NULL : carrier->descriptors;
 
-	if (n >= (unsigned long)DIRECTORY * BLOCK || directory[n >> BLOCK_BITS] == NULL)
+	if (n >= (unsigned long)DIRECTORY * BLOCK || directory == NULL ||
+	    directory[n >> BLOCK_BITS] == NULL)
 		return NULL;
 	return &directory[n >> BLOCK_BITS][n & (BLOCK - 1)];
 }
 
+static void *map(size_t bytes)
+{
+	long memory = weft__raw(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return weft__failed(memory) ? NULL : (void *)memory;
+}
+
 static struct weft__fd *make_block(unsigned long n)
 {
-	long block;
+	struct weft__carrier *carrier = weft__carrier_here();
+	struct weft__fd **block;
 
-	if (n >= (unsigned long)DIRECTORY * BLOCK)
+	if (carrier == NULL || n >= (unsigned long)DIRECTORY * BLOCK)
 		return NULL;
-	block = weft__raw(SYS_mmap, NULL, BLOCK * sizeof(struct weft__fd), PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (weft__failed(block))
+	if (carrier->descriptors == NULL)
+		carrier->descriptors = map(DIRECTORY * sizeof(*carrier->descriptors));
+	if (carrier->descriptors == NULL)
 		return NULL;
-	directory[n >> BLOCK_BITS] = (struct weft__fd *)block;
-	return &directory[n >> BLOCK_BITS][n & (BLOCK - 1)];
+	block = &carrier->descriptors[n >> BLOCK_BITS];
+	*block = map(BLOCK * sizeof(**block));
+	return *block == NULL ? NULL : &(*block)[n & (BLOCK - 1)];
 }
 
 struct weft__fd *weft__fd_at(long number)
@@ -86,22 +97,29 @@ void weft__fd_forget(struct weft__fd *fd, int number)
 
 void weft__fd_forget_range(unsigned int first, unsigned int last)
 {
+	struct weft__carrier *carrier = weft__carrier_here();
+
+	if (carrier == NULL || carrier->descriptors == NULL)
+		return;
 	for (unsigned int i = first >> BLOCK_BITS; i < DIRECTORY && i <= last >> BLOCK_BITS; i++)
-		for (unsigned int j = 0; directory[i] != NULL && j < BLOCK; j++) {
+		for (unsigned int j = 0; carrier->descriptors[i] != NULL && j < BLOCK; j++) {
 			unsigned int number = i << BLOCK_BITS | j;
 
 			if (number >= first && number <= last)
-				weft__fd_forget(&directory[i][j], (int)number);
+				weft__fd_forget(&carrier->descriptors[i][j], (int)number);
 		}
 }
 
-void weft__fd_forget_all(void)
+void weft__fd_forget_all(struct weft__carrier *carrier)
 {
+	if (carrier->descriptors == NULL)
+		return;
 	for (unsigned int i = 0; i < DIRECTORY; i++)
-		if (directory[i] != NULL) {
-			weft__raw(SYS_munmap, directory[i], BLOCK * sizeof(struct weft__fd));
-			directory[i] = NULL;
-		}
+		if (carrier->descriptors[i] != NULL)
+			weft__raw(SYS_munmap, carrier->descriptors[i],
+				  BLOCK * sizeof(struct weft__fd));
+	weft__raw(SYS_munmap, carrier->descriptors, DIRECTORY * sizeof(*carrier->descriptors));
+	carrier->descriptors = NULL;
 }
 
 static int arm(struct weft__fd *fd, int number, uint32_t wanted)
@@ -115,6 +133,9 @@ static int arm(struct weft__fd *fd, int number, uint32_t wanted)
 	 * kept alive by a duplicate: ours still. */
 	if (err == -EEXIST)
 		err = weft__raw(SYS_epoll_ctl, set, EPOLL_CTL_MOD, number, &event);
+	/* Another file, whose number nobody told us had been given up. */
+	if (err == -ENOENT)
+		err = weft__raw(SYS_epoll_ctl, set, EPOLL_CTL_ADD, number, &event);
 	if (err == 0)
 		fd->armed = event.events;
 	return (int)err;
@@ -141,6 +162,13 @@ int weft__ready_wait(struct weft__fd *fd, int number, int events, uint64_t deadl
 	result = weft__park(deadline_ns);
 	weft__list_remove(&waiter->link);
 	return result == 0 && fd->generation != generation ? -EBADF : result;
+}
+
+int weft__ready_renew(int number, int events)
+{
+	struct weft__fd *fd = weft__fd_at(number);
+
+	return fd == NULL ? -ENOMEM : arm(fd, number, epoll_events(events | POLLHUP));
 }
 
 static bool make_room(struct weft_task *task, nfds_t n)

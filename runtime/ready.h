@@ -56,8 +56,11 @@ WEFT__SHARED void weft__fd_forget(struct weft__fd *fd, int number);
 /** Forget every descriptor of a range that was ever looked at. */
 WEFT__SHARED void weft__fd_forget_range(unsigned int first, unsigned int last);
 
-/** Forget every descriptor without telling kernel or waiters: for a child after fork(2). */
-WEFT__SHARED void weft__fd_forget_all(void);
+/**
+ * Forget every descriptor without telling kernel or waiters: for a carrier's end, and for a child
+ * after fork(2).
+ */
+WEFT__SHARED void weft__fd_forget_all(struct weft__carrier *carrier);
 
 /**
  * Wait until `events` (POLLIN or POLLOUT) may be true of a descriptor.
@@ -84,6 +87,14 @@ WEFT__SHARED int weft__ready_wait(struct weft__fd *fd, int number, int events,
  * @return 0, -EAGAIN, -ETIMEDOUT, -EINTR or -ENOMEM
  */
 WEFT__SHARED int weft__ready_wait_any(const struct pollfd *fds, nfds_t n, uint64_t deadline_ns);
+
+/**
+ * Register a descriptor afresh: whatever is behind its number now. For programs that do not tell
+ * weft what they close.
+ *
+ * @return 0, -ENOMEM no room for its record, or a negative errno of epoll_ctl(2)
+ */
+int weft__ready_renew(int number, int events);
 
 /** For the hub: act on an event that epoll reported of a descriptor. */
 void weft__ready_event(struct weft__fd *fd, uint32_t events);

@@ -60,7 +60,7 @@ void weft__start(struct weft_task *task)
 {
 	task->state = WEFT__READY;
 	task->carrier->tasks++;
-	weft__stats.tasks++;
+	weft__count(weft__stats.tasks);
 	append(&task->carrier->ready, task);
 }
 
@@ -70,7 +70,7 @@ void weft__task_release(struct weft_task *task)
 	weft__context_drop(&task->context);
 }
 
-static void bury_dead(struct weft__carrier *carrier)
+void weft__bury_dead(struct weft__carrier *carrier)
 {
 	struct weft_task *task;
 
@@ -106,7 +106,7 @@ static struct weft__context *next_context(struct weft__carrier *carrier)
 {
 	struct weft_task *next = NULL;
 
-	weft__stats.switches++;
+	weft__count(weft__stats.switches);
 	if (++carrier->turns < LOOK_EVERY)
 		next = take(&carrier->ready);
 	if (next == NULL) {
@@ -134,7 +134,7 @@ static void switch_away(struct weft_task *me)
 		return;
 	weft__context_switch(&me->context, to);
 	if (weft__unlikely(carrier->dead != NULL))
-		bury_dead(carrier);
+		weft__bury_dead(carrier);
 }
 
 void weft__run_ready(struct weft__carrier *carrier)
@@ -150,13 +150,17 @@ void weft__run_ready(struct weft__carrier *carrier)
 	if (weft__unlikely(weft__stats_wanted))
 		carrier->run_since_ns = weft__now_ns();
 	weft__context_switch(&carrier->hub_context, &task->context);
-	bury_dead(carrier);
+	weft__bury_dead(carrier);
 }
 
 int weft__park_firmly(void)
 {
 	struct weft_task *me = weft__current;
 
+	if (weft__unlikely(me->woken_early)) {
+		me->woken_early = false;
+		return 0;
+	}
 	me->state = WEFT__HELD;
 	switch_away(me);
 	return me->wake_result;
@@ -193,6 +197,8 @@ void weft__wake_remote(struct weft_task *task)
 	struct weft__carrier *carrier = task->carrier;
 	struct weft_task *head = __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED);
 
+	/* From the push on the carrier may run to its end: weft__hub_close() waits for this. */
+	__atomic_add_fetch(&carrier->ringing, 1, __ATOMIC_RELAXED);
 	do
 		task->remote_next = head;
 	while (!__atomic_compare_exchange_n(&carrier->remote, &head, task, true, __ATOMIC_RELEASE,
@@ -200,6 +206,7 @@ void weft__wake_remote(struct weft_task *task)
 	/* Whoever found the list empty rings; the others' tasks go with that ring. */
 	if (head == NULL)
 		weft__hub_ring(carrier);
+	__atomic_sub_fetch(&carrier->ringing, 1, __ATOMIC_RELEASE);
 }
 
 void weft__drain_remote(struct weft__carrier *carrier)
@@ -217,7 +224,9 @@ void weft__drain_remote(struct weft__carrier *carrier)
 	while (oldest != NULL) {
 		struct weft_task *next = oldest->remote_next;
 
-		weft__wake(oldest, 0);
+		/* It gave up just before; it will look for this wake. */
+		if (!weft__wake(oldest, 0))
+			oldest->woken_early = true;
 		oldest = next;
 	}
 }

@@ -55,6 +55,7 @@ struct weft_task {
 	struct weft__carrier *carrier;
 	struct weft_task *next;        /* in the run queue (READY) or among the dead */
 	struct weft_task *remote_next; /* in the carrier's list of wakes from other threads */
+	bool woken_early; /* such a wake found it awake: its next firm park ends at once */
 	struct weft__timer timer;
 	struct weft__waiter waiter;
 	struct weft__waiter *waiters; /* room for a poll of several descriptors; owned */
@@ -76,7 +77,9 @@ struct weft__carrier {
 	struct weft__timers timers;
 	struct weft__context hub_context;
 	struct weft__hub *hub;
-	struct weft_task *remote; /* tasks woken by other threads, newest first; atomic */
+	struct weft_task *remote;      /* tasks woken by other threads, newest first; atomic */
+	unsigned int ringing;          /* other threads that are about to ring, or ring; atomic */
+	struct weft__fd **descriptors; /* ready.c's; NULL until one is waited for */
 	void (*attend)(struct weft__carrier *carrier); /* the hub calls it when `attention` */
 	volatile int attention;
 	uint64_t run_since_ns; /* statistics: since when the running task has run */
@@ -122,7 +125,12 @@ WEFT__SHARED int weft__park_firmly(void);
 /** Make a parked task ready; false when it was not parked. Context: the task's carrier. */
 WEFT__SHARED bool weft__wake(struct weft_task *task, int result);
 
-/** Make a parked task ready, from whichever thread; a wake of 0. */
+/**
+ * Make a parked task ready, from whichever thread; a wake of 0.
+ *
+ * When the task has been woken by something else before this arrives, its next weft__park_firmly()
+ * ends at once: whoever may be woken so, and gives up, takes the wake by a firm park.
+ */
 WEFT__SHARED void weft__wake_remote(struct weft_task *task);
 
 /** Tell a task that it is wanted: its park, now or next, ends with -EINTR. */
@@ -153,6 +161,9 @@ static inline void weft__spend(unsigned int cost)
 
 /** End the running task; its record is buried once its stack is out of use. */
 WEFT__SHARED void weft__task_exit(void) __attribute__((noreturn));
+
+/** Bury who has ended and left its stack. Context: a task. */
+void weft__bury_dead(struct weft__carrier *carrier);
 
 /** Free what the runtime keeps for a task. Its owner calls it in `bury`. */
 WEFT__SHARED void weft__task_release(struct weft_task *task);

@@ -128,8 +128,11 @@ int weft_join(weft_task *task)
 void weft_detach(weft_task *task)
 {
 	task->joined = false;
-	if (task->state == WEFT__DEAD)
+	if (task->state == WEFT__DEAD) {
+		/* Nobody may have come back from a switch since it ended. */
+		weft__bury_dead(task->carrier);
 		bury(task);
+	}
 }
 
 weft_task *weft_self(void)
@@ -164,11 +167,14 @@ int weft_sleep(uint64_t duration_ns)
 int weft_wait_fd(int fd, int events, uint64_t deadline_ns)
 {
 	struct pollfd poll_fd = {.fd = fd};
+	bool registered = false;
 
 	if (weft__current == NULL)
 		return -EPERM;
 	if (events == 0 || (events & ~(WEFT_IN | WEFT_OUT)) != 0)
 		return -EINVAL;
+	if (fd < 0)
+		return -EBADF; /* poll(2) would leave it out */
 	if ((events & WEFT_IN) != 0)
 		poll_fd.events |= POLLIN;
 	if ((events & WEFT_OUT) != 0)
@@ -186,6 +192,13 @@ int weft_wait_fd(int fd, int events, uint64_t deadline_ns)
 		if (n > 0)
 			return ((poll_fd.revents & POLLIN) != 0 ? WEFT_IN : 0) |
 			       ((poll_fd.revents & POLLOUT) != 0 ? WEFT_OUT : 0);
+		/* Nobody says what is closed here: the number may be another file's by now. */
+		if (!registered) {
+			result = weft__ready_renew(fd, poll_fd.events);
+			if (result != 0)
+				return result == -ENOSPC ? -ENOMEM : result;
+			registered = true;
+		}
 		result = weft__ready_wait_any(&poll_fd, 1, deadline_ns);
 		if (result != 0 && result != -EAGAIN && result != -EINTR)
 			return result;
@@ -228,6 +241,7 @@ int weft_run(void (*entry)(void *arg), void *arg)
 	weft__hub_of = NULL;
 	weft__hub_close(&run->carrier);
 	weft__context_drop(&run->carrier.hub_context);
+	free(run->main.task.waiters);
 unmap_stack:
 	munmap(run->hub_stack, STACK_BYTES);
 free_run:

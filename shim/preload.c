@@ -141,7 +141,7 @@ void weft__asleep(void)
 	weft__signals_end();
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	weft__fd_close_own();
-	weft__fd_forget_all();
+	weft__fd_forget_all(&weft__process);
 	weft__lot_clear();
 	weft__offload_clear();
 }

@@ -1,0 +1,191 @@
+/* Calls that block a kernel thread of weft's instead of the carrier. */
+#include "offload.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+static char landing[16]; /* where calls that nobody waits for may still write */
+
+struct blocked {
+	int ends[2];
+	weft_task *task;
+	long result;
+};
+
+static long offload_read(int fd)
+{
+	struct weft__job job = {.nr = SYS_read, .arg = {fd, (long)landing, 1}, .data_arg = -1};
+
+	return weft__offload(&job);
+}
+
+static long offload_getppid(void)
+{
+	struct weft__job job = {.nr = SYS_getppid, .data_arg = -1};
+
+	return weft__offload(&job);
+}
+
+static void read_task(void *arg)
+{
+	struct blocked *blocked = arg;
+
+	blocked->result = offload_read(blocked->ends[0]);
+}
+
+static void start_read(struct blocked *blocked)
+{
+	cr_assert_eq(pipe(blocked->ends), 0);
+	blocked->result = 99;
+	blocked->task = spawn(read_task, blocked);
+	weft_yield();
+}
+
+TaskTest(offload, a_call_returns_its_result)
+{
+	cr_assert_eq(offload_getppid(), getppid());
+}
+
+TaskTest(offload, a_call_that_fails_returns_its_error)
+{
+	errno = 0;
+
+	cr_assert_eq(offload_read(-1), -EBADF);
+	cr_assert_eq(errno, 0);
+}
+
+TaskTest(offload, other_tasks_run_while_a_call_blocks)
+{
+	struct blocked blocked;
+
+	start_read(&blocked);
+	weft_sleep(MS);
+	cr_assert_eq(blocked.result, 99);
+	put_byte(blocked.ends[1]);
+	join(blocked.task);
+
+	cr_assert_eq(blocked.result, 1);
+}
+
+TaskTest(offload, a_call_reads_from_the_copy_that_goes_with_it)
+{
+	struct weft__job job = {.nr = SYS_write, .arg = {0, 0, 5}, .data_arg = 1, .data = "hello"};
+	char text[6] = "";
+	int ends[2];
+
+	make_pipe(ends);
+	job.arg[0] = ends[1];
+	cr_assert_eq(weft__offload(&job), 5);
+
+	cr_assert_eq(read(ends[0], text, 5), 5);
+	cr_assert_str_eq(text, "hello");
+}
+
+TaskTest(offload, a_call_beyond_the_most_threads_is_refused_until_one_is_free)
+{
+	struct blocked blocked[2];
+	long result;
+
+	weft__offload_most = 2;
+	start_read(&blocked[0]);
+	start_read(&blocked[1]);
+	weft_sleep(MS);
+	cr_assert_eq(offload_getppid(), -EAGAIN);
+	put_byte(blocked[0].ends[1]);
+	join(blocked[0].task);
+	while ((result = offload_getppid()) == -EAGAIN)
+		weft_yield();
+
+	cr_assert_eq(result, getppid());
+	put_byte(blocked[1].ends[1]);
+	join(blocked[1].task);
+}
+
+static void call_many_times(void *ret_done)
+{
+	for (unsigned int i = 0; i < 20; i++) {
+		long result;
+
+		while ((result = offload_getppid()) == -EAGAIN)
+			weft_yield();
+		cr_expect_eq(result, getppid());
+	}
+	++*(unsigned int *)ret_done;
+}
+
+TaskTest(offload, many_tasks_share_few_threads)
+{
+	weft_task *tasks[50];
+	unsigned int done = 0;
+
+	weft__offload_most = 3;
+	for (size_t i = 0; i < COUNT(tasks); i++)
+		tasks[i] = spawn(call_many_times, &done);
+	for (size_t i = 0; i < COUNT(tasks); i++)
+		join(tasks[i]);
+
+	cr_assert_eq(done, COUNT(tasks));
+}
+
+TaskTest(offload, an_interrupted_wait_ends_and_its_call_goes_on)
+{
+	struct blocked blocked;
+	int bytes = 1;
+
+	start_read(&blocked);
+	weft_sleep(MS);
+	weft__interrupt(blocked.task);
+	join(blocked.task);
+	cr_assert_eq(blocked.result, -EINTR);
+
+	put_byte(blocked.ends[1]);
+	while (bytes > 0) {
+		weft_yield();
+		cr_assert_eq(ioctl(blocked.ends[0], FIONREAD, &bytes), 0);
+	}
+}
+
+static void yield_some(void *unused)
+{
+	(void)unused;
+	yield(3);
+}
+
+/* A hundred tasks are ahead of it, so the hub looks at wakes before it has seen its own. */
+TaskTest(offload, a_call_that_ends_before_its_interrupted_task_runs_is_heard_of)
+{
+	struct weft__carrier *carrier = weft__current->carrier;
+	struct blocked blocked;
+
+	start_read(&blocked);
+	weft_sleep(MS);
+	for (unsigned int i = 0; i < 100; i++)
+		spawn_detached(yield_some, NULL);
+	weft__interrupt(blocked.task);
+	put_byte(blocked.ends[1]);
+	while (__atomic_load_n(&carrier->remote, __ATOMIC_ACQUIRE) == NULL)
+		sched_yield();
+	join(blocked.task);
+
+	cr_assert_eq(blocked.result, 1);
+}
+
+/* No kernel thread's stack fits. */
+TaskTest(offload, a_call_for_which_no_thread_can_be_made_is_refused)
+{
+	struct rlimit limit;
+	long result;
+
+	if (UNDER_SANITIZER)
+		cr_skip_test("a sanitizer needs its address space");
+
+	limit_memory(65536, &limit);
+	result = offload_getppid();
+	setrlimit(RLIMIT_AS, &limit);
+
+	cr_assert_eq(result, -EAGAIN);
+}

@@ -1,0 +1,233 @@
+/* The parking lot among the tasks of one carrier. */
+#include "parking.h"
+
+#include <errno.h>
+
+#include "unit.h"
+
+#define ANY UINT32_MAX
+#define MOST_WORDS 4200 /* more than there are buckets */
+
+static long load_word(uintptr_t address, uint32_t *value)
+{
+	*value = __atomic_load_n((uint32_t *)address, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static long load_nothing(uintptr_t address, uint32_t *value)
+{
+	(void)address;
+	(void)value;
+	return -EFAULT;
+}
+
+static uint32_t here, there;
+
+struct visit {
+	uint32_t *word;
+	uint32_t bitset;
+	uint64_t deadline_ns;
+	const char *text;
+	weft_task *task;
+	long result;
+};
+
+static void visit_lot(void *arg)
+{
+	struct visit *visit = arg;
+
+	visit->result = weft__lot_wait((uintptr_t)visit->word, *visit->word, visit->bitset,
+				       visit->deadline_ns, load_word);
+	note(visit->text);
+}
+
+static void start_visits(struct visit *visits, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		visits[i].task = spawn(visit_lot, &visits[i]);
+	weft_yield();
+}
+
+static void end_visits(struct visit *visits, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		join(visits[i].task);
+}
+
+static long wake(uint32_t *word, long most, uint32_t bitset)
+{
+	return weft__lot_wake((uintptr_t)word, most, bitset);
+}
+
+#define VISIT(word_, text_) ((struct visit){.word = (word_), .bitset = ANY, .text = (text_)})
+
+TaskTest(parking, a_wait_for_another_value_is_refused)
+{
+	cr_assert_eq(weft__lot_wait((uintptr_t)&here, 1, ANY, 0, load_word), -EAGAIN);
+
+	cr_assert_eq(wake(&here, 1, ANY), 0);
+}
+
+TaskTest(parking, a_wait_at_a_bad_address_is_refused)
+{
+	cr_assert_eq(weft__lot_wait((uintptr_t)&here, 0, ANY, 0, load_nothing), -EFAULT);
+}
+
+TaskTest(parking, a_wake_where_nobody_waits_wakes_nobody)
+{
+	cr_assert_eq(wake(&here, 10, ANY), 0);
+}
+
+TaskTest(parking, those_who_wait_are_woken_first_come_first)
+{
+	struct visit visits[] = {VISIT(&here, "a"), VISIT(&here, "b"), VISIT(&here, "c")};
+
+	start_visits(visits, 3);
+	cr_assert_eq(wake(&here, 2, ANY), 2);
+	weft_yield();
+	cr_assert_str_eq(noted(), "ab");
+	cr_assert_eq(wake(&here, 10, ANY), 1);
+	end_visits(visits, 3);
+
+	cr_assert_str_eq(noted(), "abc");
+	cr_assert_eq(visits[0].result, 0);
+}
+
+TaskTest(parking, a_wake_of_none_wakes_nobody)
+{
+	struct visit visit = VISIT(&here, "a");
+
+	start_visits(&visit, 1);
+	cr_assert_eq(wake(&here, 0, ANY), 0);
+
+	cr_assert_eq(wake(&here, 1, ANY), 1);
+	end_visits(&visit, 1);
+}
+
+TaskTest(parking, a_wake_finds_only_those_whose_bitset_meets_its_own)
+{
+	struct visit visits[] = {VISIT(&here, "a"), VISIT(&here, "b"), VISIT(&here, "c")};
+
+	visits[0].bitset = 1;
+	visits[1].bitset = 6;
+	visits[2].bitset = 4;
+	start_visits(visits, 3);
+	cr_assert_eq(wake(&here, 10, 8), 0);
+	cr_assert_eq(wake(&here, 1, 4), 1);
+	weft_yield();
+	cr_assert_str_eq(noted(), "b");
+	cr_assert_eq(wake(&here, 10, 5), 2);
+	end_visits(visits, 3);
+
+	cr_assert_str_eq(noted(), "bac");
+}
+
+/* More words than buckets: some share one. */
+TaskTest(parking, a_wake_finds_only_those_of_its_own_address)
+{
+	static uint32_t words[MOST_WORDS];
+	static struct visit visits[MOST_WORDS];
+
+	for (size_t i = 0; i < MOST_WORDS; i++)
+		visits[i] = VISIT(&words[i], "");
+	start_visits(visits, MOST_WORDS);
+	for (size_t i = MOST_WORDS; i-- > 0;)
+		cr_assert_eq(wake(&words[i], 10, ANY), 1);
+	end_visits(visits, MOST_WORDS);
+
+	for (size_t i = 0; i < MOST_WORDS; i++)
+		cr_assert_eq(visits[i].result, 0);
+}
+
+static long requeue(long wakes, long moves, const uint32_t *expected, long *moved)
+{
+	return weft__lot_requeue((uintptr_t)&here, wakes, (uintptr_t)&there, moves, expected,
+				 load_word, moved);
+}
+
+TaskTest(parking, a_requeue_wakes_some_and_moves_others_in_their_order)
+{
+	struct visit visits[] = {VISIT(&here, "a"), VISIT(&here, "b"), VISIT(&here, "c"),
+				 VISIT(&here, "d")};
+	long moved = 0;
+
+	start_visits(visits, 4);
+	cr_assert_eq(requeue(1, 2, NULL, &moved), 1);
+	cr_assert_eq(moved, 2);
+	weft_yield();
+	cr_assert_str_eq(noted(), "a");
+	cr_assert_eq(wake(&here, 10, ANY), 1);
+	weft_yield();
+	cr_assert_str_eq(noted(), "ad");
+	cr_assert_eq(wake(&there, 10, ANY), 2);
+	end_visits(visits, 4);
+
+	cr_assert_str_eq(noted(), "adbc");
+}
+
+TaskTest(parking, a_requeue_of_another_value_is_refused_and_moves_nobody)
+{
+	struct visit visit = VISIT(&here, "a");
+	uint32_t expected = 1;
+	long moved = 0;
+
+	start_visits(&visit, 1);
+	cr_assert_eq(requeue(1, 1, &expected, &moved), -EAGAIN);
+	cr_assert_eq(moved, 0);
+
+	expected = 0;
+	cr_assert_eq(requeue(0, 1, &expected, &moved), 0);
+	cr_assert_eq(moved, 1);
+	cr_assert_eq(wake(&there, 1, ANY), 1);
+	end_visits(&visit, 1);
+}
+
+TaskTest(parking, a_wait_ends_at_its_deadline_and_nobody_is_left)
+{
+	uint64_t deadline_ns = weft_now() + 3 * MS;
+
+	cr_assert_eq(weft__lot_wait((uintptr_t)&here, 0, ANY, deadline_ns, load_word), -ETIMEDOUT);
+
+	cr_assert_geq(weft_now(), deadline_ns);
+	cr_assert_eq(wake(&here, 1, ANY), 0);
+}
+
+TaskTest(parking, a_wait_that_was_moved_ends_at_its_deadline_and_nobody_is_left)
+{
+	struct visit visit = VISIT(&here, "a");
+	long moved = 0;
+
+	visit.deadline_ns = weft_now() + 3 * MS;
+	start_visits(&visit, 1);
+	requeue(0, 1, NULL, &moved);
+	end_visits(&visit, 1);
+
+	/* on a slow day the deadline came before the move */
+	cr_assert_eq(visit.result, -ETIMEDOUT);
+	cr_assert_eq(wake(&here, 1, ANY) + wake(&there, 1, ANY), 0);
+}
+
+TaskTest(parking, an_interrupt_ends_a_wait)
+{
+	struct visit visit = VISIT(&here, "a");
+
+	start_visits(&visit, 1);
+	weft__interrupt(visit.task);
+	end_visits(&visit, 1);
+
+	cr_assert_eq(visit.result, -EINTR);
+	cr_assert_eq(wake(&here, 1, ANY), 0);
+}
+
+/* Who was counted as woken must say so: otherwise a wake is lost to those who still wait. */
+TaskTest(parking, a_wake_that_finds_an_interrupted_task_counts_for_it)
+{
+	struct visit visit = VISIT(&here, "a");
+
+	start_visits(&visit, 1);
+	weft__interrupt(visit.task);
+	cr_assert_eq(wake(&here, 1, ANY), 1);
+	end_visits(&visit, 1);
+
+	cr_assert_eq(visit.result, 0);
+}

@@ -1,0 +1,255 @@
+/* Whose turn it is, and how tasks park and wake. */
+#include "scheduler.h"
+
+#include <errno.h>
+
+#include "unit.h"
+
+static void yielding_task(void *text)
+{
+	for (unsigned int i = 0; i < 3; i++) {
+		note(text);
+		weft_yield();
+	}
+}
+
+TaskTest(scheduler, tasks_run_in_the_order_they_were_spawned)
+{
+	weft_task *a = spawn(note_task, "a"), *b = spawn(note_task, "b"),
+		  *c = spawn(note_task, "c");
+
+	join(c);
+
+	cr_assert_str_eq(noted(), "abc");
+	join(a);
+	join(b);
+}
+
+TaskTest(scheduler, tasks_that_yield_take_turns)
+{
+	spawn_detached(yielding_task, "a");
+	spawn_detached(yielding_task, "b");
+	spawn_detached(yielding_task, "c");
+
+	yield(5);
+
+	cr_assert_str_eq(noted(), "abcabcabc");
+}
+
+static void counting_task(void *count)
+{
+	++*(unsigned int *)count;
+	weft_yield();
+	++*(unsigned int *)count;
+}
+
+/* 200 tasks: the hub has its turn three times on the way round. */
+TaskTest(scheduler, a_yield_lets_every_other_task_run_once)
+{
+	unsigned int counts[200] = {0};
+
+	for (size_t i = 0; i < COUNT(counts); i++)
+		spawn_detached(counting_task, &counts[i]);
+
+	weft_yield();
+	for (size_t i = 0; i < COUNT(counts); i++)
+		cr_assert_eq(counts[i], 1);
+	weft_yield();
+
+	for (size_t i = 0; i < COUNT(counts); i++)
+		cr_assert_eq(counts[i], 2);
+}
+
+struct parking {
+	weft_task *task;
+	uint64_t deadline_ns;
+	int result;
+	unsigned int ends;
+	const char *text;
+};
+
+static void park_task(void *arg)
+{
+	struct parking *parking = arg;
+
+	parking->result = weft__park(parking->deadline_ns);
+	parking->ends++;
+	if (parking->text != NULL)
+		note(parking->text);
+}
+
+static void park_firmly_task(void *arg)
+{
+	struct parking *parking = arg;
+
+	parking->result = weft__park_firmly();
+	parking->ends++;
+}
+
+TaskTest(scheduler, park_returns_what_wake_was_given)
+{
+	struct parking parking = {.ends = 0};
+
+	parking.task = spawn(park_task, &parking);
+	weft_yield();
+	cr_assert(weft__wake(parking.task, -1234));
+	join(parking.task);
+
+	cr_assert_eq(parking.result, -1234);
+}
+
+TaskTest(scheduler, a_parked_task_does_not_run)
+{
+	struct parking parking = {.ends = 0};
+
+	parking.task = spawn(park_task, &parking);
+	yield(1000);
+	cr_assert_eq(parking.ends, 0);
+
+	weft__wake(parking.task, 0);
+	join(parking.task);
+}
+
+TaskTest(scheduler, a_task_that_is_not_parked_is_not_woken)
+{
+	struct parking parking = {.ends = 0};
+
+	cr_assert_not(weft__wake(weft_self(), 0));
+	parking.task = spawn(park_task, &parking);
+	cr_assert_not(weft__wake(parking.task, 0));
+
+	weft_yield();
+	cr_assert(weft__wake(parking.task, 0));
+	cr_assert_not(weft__wake(parking.task, 1));
+	join(parking.task);
+	cr_assert_eq(parking.result, 0);
+}
+
+TaskTest(scheduler, tasks_run_in_the_order_they_were_woken)
+{
+	struct parking parked[] = {{.text = "a"}, {.text = "b"}, {.text = "c"}};
+
+	for (size_t i = 0; i < COUNT(parked); i++)
+		parked[i].task = spawn(park_task, &parked[i]);
+	weft_yield();
+	weft__wake(parked[1].task, 0);
+	weft__wake(parked[2].task, 0);
+	weft__wake(parked[0].task, 0);
+	for (size_t i = 0; i < COUNT(parked); i++)
+		join(parked[i].task);
+
+	cr_assert_str_eq(noted(), "bca");
+}
+
+TaskTest(scheduler, a_park_ends_at_its_deadline_and_not_before)
+{
+	for (unsigned int i = 0; i < 100; i++) {
+		uint64_t deadline_ns = weft_now() + i * 20011; /* 0: has passed */
+
+		cr_assert_eq(weft__park(deadline_ns), -ETIMEDOUT);
+		cr_assert_geq(weft_now(), deadline_ns);
+	}
+}
+
+TaskTest(scheduler, a_wake_takes_the_deadline_with_it)
+{
+	struct parking early = {.deadline_ns = weft_now() + 3600000 * MS};
+	uint64_t deadline_ns = weft_now() + 5 * MS;
+
+	early.task = spawn(park_task, &early);
+	weft_yield();
+	weft__wake(early.task, 0);
+	join(early.task);
+	cr_assert_eq(early.result, 0);
+
+	/* would be the hour's, if that were armed still; and its record is gone by now */
+	cr_assert_eq(weft__park(deadline_ns), -ETIMEDOUT);
+}
+
+TaskTest(scheduler, an_interrupt_ends_a_park)
+{
+	struct parking parking = {.ends = 0};
+
+	parking.task = spawn(park_task, &parking);
+	weft_yield();
+	weft__interrupt(parking.task);
+	join(parking.task);
+
+	cr_assert_eq(parking.result, -EINTR);
+}
+
+TaskTest(scheduler, the_next_park_of_an_interrupted_task_ends_at_once)
+{
+	struct parking parking = {.ends = 0};
+
+	parking.task = spawn(park_task, &parking);
+	weft__interrupt(parking.task);
+	join(parking.task);
+
+	cr_assert_eq(parking.result, -EINTR);
+}
+
+TaskTest(scheduler, only_a_wake_ends_a_firm_park)
+{
+	struct parking parking = {.ends = 0};
+
+	parking.task = spawn(park_firmly_task, &parking);
+	weft_yield();
+	weft__interrupt(parking.task);
+	yield(1000);
+	cr_assert_eq(parking.ends, 0);
+
+	weft__wake(parking.task, 5);
+	join(parking.task);
+	cr_assert_eq(parking.result, 5);
+}
+
+static void yield_until(void *flag)
+{
+	while (!*(volatile bool *)flag)
+		weft_yield();
+}
+
+/* Two tasks are ready at any time; were the loop forgotten, the park would never end. */
+TaskTest(scheduler, a_deadline_is_seen_while_others_yield_for_ever)
+{
+	bool stop = false;
+	weft_task *a = spawn(yield_until, &stop), *b = spawn(yield_until, &stop);
+
+	cr_assert_eq(weft__park(weft_now() + 5 * MS), -ETIMEDOUT);
+
+	stop = true;
+	join(a);
+	join(b);
+}
+
+TaskTest(scheduler, a_deadline_is_seen_while_one_task_yields_to_nobody)
+{
+	struct parking parking = {.deadline_ns = weft_now() + 5 * MS};
+
+	parking.task = spawn(park_task, &parking);
+	while (parking.ends == 0)
+		weft_yield();
+
+	cr_assert_eq(parking.result, -ETIMEDOUT);
+	join(parking.task);
+}
+
+/* All are parked before the hub looks, so their order depends on nothing else. */
+TaskTest(scheduler, tasks_run_in_the_order_of_their_deadlines)
+{
+	static struct parking c = {.text = "c"}, a = {.text = "a"}, b = {.text = "b"};
+	uint64_t base_ns = weft_now();
+
+	c.deadline_ns = base_ns + 3 * MS;
+	a.deadline_ns = base_ns + 1 * MS;
+	b.deadline_ns = base_ns + 2 * MS;
+	c.task = spawn(park_task, &c);
+	a.task = spawn(park_task, &a);
+	b.task = spawn(park_task, &b);
+	join(a.task);
+	join(b.task);
+	join(c.task);
+
+	cr_assert_str_eq(noted(), "abc");
+}
