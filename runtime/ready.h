@@ -37,8 +37,10 @@ struct weft__fd {
 	uint32_t nonblock_epoch;
 	uint32_t timeouts_epoch;
 	uint32_t fork_epoch; /* when it was made here; older: others may have it */
-	uint64_t receive_timeout_ns, send_timeout_ns; /* SO_RCVTIMEO, SO_SNDTIMEO; 0: none */
-};
+	bool timeouts;       /* SO_RCVTIMEO or SO_SNDTIMEO is set; valid in timeouts_epoch */
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct weft__fd) == 64, "a descriptor is one line of the cache");
 
 /** The record of a number; NULL for one that is negative, out of range, or has no room. */
 WEFT__SHARED struct weft__fd *weft__fd_at(long number);

@@ -53,11 +53,14 @@ struct weft_task {
 	int wake_result;            /* what park returns; written by who wakes */
 	struct weft__context context;
 	struct weft__carrier *carrier;
-	struct weft_task *next;        /* in the run queue (READY) or among the dead */
+	struct weft_task *next; /* in the run queue (READY) or among the dead */
+	struct weft__waiter waiter;
+
+	/* To here a wait for a descriptor goes: one line of the cache. */
+
 	struct weft_task *remote_next; /* in the carrier's list of wakes from other threads */
 	bool woken_early; /* such a wake found it awake: its next firm park ends at once */
 	struct weft__timer timer;
-	struct weft__waiter waiter;
 	struct weft__waiter *waiters; /* room for a poll of several descriptors; owned */
 	unsigned int waiters_room;
 	struct weft__parked parked;

@@ -117,8 +117,7 @@ void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *list
 	}
 	fd->stream = listener->stream;
 	/* TCP hands the listener's timeouts on, Unix sockets do not: none is none either way. */
-	if (listener->timeouts_epoch == timeouts_epoch && listener->receive_timeout_ns == 0 &&
-	    listener->send_timeout_ns == 0)
+	if (listener->timeouts_epoch == timeouts_epoch && !listener->timeouts)
 		fd->timeouts_epoch = timeouts_epoch;
 }
 
@@ -142,16 +141,26 @@ static uint64_t ask_timeout(long number, int option)
 	return weft__to_ns(&(struct timespec){time.tv_sec, time.tv_usec * 1000});
 }
 
+/* Few sockets have any: that is remembered, and how long they are, asked each time. */
 static uint64_t timeout_of(struct weft__fd *fd, long number, int events)
 {
 	if (fd->kind != WEFT__SOCKET)
 		return 0;
 	if (fd->timeouts_epoch != timeouts_epoch) {
-		fd->receive_timeout_ns = ask_timeout(number, SO_RCVTIMEO);
-		fd->send_timeout_ns = ask_timeout(number, SO_SNDTIMEO);
+		fd->timeouts = ask_timeout(number, SO_RCVTIMEO) != 0 ||
+			       ask_timeout(number, SO_SNDTIMEO) != 0;
 		fd->timeouts_epoch = timeouts_epoch;
 	}
-	return events == POLLOUT ? fd->send_timeout_ns : fd->receive_timeout_ns;
+	if (!fd->timeouts)
+		return 0;
+	return ask_timeout(number, events == POLLOUT ? SO_SNDTIMEO : SO_RCVTIMEO);
+}
+
+bool weft__fd_times_out(long number, int events)
+{
+	struct weft__fd *fd = weft__fd_peek((int)number);
+
+	return fd != NULL && timeout_of(fd, (int)number, events) != 0;
 }
 
 long weft__fd_park(const struct weft__call *c, struct weft__fd *fd, int events,
@@ -167,9 +176,7 @@ long weft__fd_park(const struct weft__call *c, struct weft__fd *fd, int events,
 	}
 	timeout_ns = timeout_of(fd, number, events);
 	if (timeout_ns != 0 && *deadline_ns == 0)
-		*deadline_ns = weft__call_deadline(weft__now_ns() + timeout_ns);
-	else if (timeout_ns == 0)
-		weft__call_deadline(0);
+		*deadline_ns = weft__now_ns() + timeout_ns;
 	weft__counts.parks[c->nr]++;
 	result = weft__ready_wait(fd, (int)number, events, *deadline_ns);
 	switch (result) {

@@ -49,16 +49,9 @@ static long write_when_ready(const struct weft__call *c, struct weft__fd *fd, co
 }
 
 /*
- * A task that blocks SIGPIPE gets it pending, even where the kernel thread does not block it: the
+ * SIGPIPE is for the task that writes, which may block it where the kernel thread does not: the
  * kernel is asked not to send it, and weft does.
  */
-static bool blocks_sigpipe(void)
-{
-	uint64_t bit = weft__signal_bit(SIGPIPE);
-
-	return (weft__mask_of(weft__thread_here()) & bit) != 0 && (weft__mask_common() & bit) == 0;
-}
-
 static void send_sigpipe(void)
 {
 	siginfo_t info = {.si_signo = SIGPIPE};
@@ -69,12 +62,13 @@ static void send_sigpipe(void)
 	weft__signal_send(weft__thread_here(), &info);
 }
 
-/* A write to a pipe has no flag for it: the kernel thread blocks it for the moment. */
+/* A write to a pipe has no flag for it: the kernel thread blocks it for the moment, if need be. */
 static long write_pipe(const struct weft__call *c, const struct iovec *iov, size_t n)
 {
 	uint64_t bit = weft__signal_bit(SIGPIPE);
 	struct timespec now = {0, 0};
-	bool blocks = blocks_sigpipe();
+	bool blocks =
+		(weft__mask_of(weft__thread_here()) & bit) != 0 && (weft__mask_common() & bit) == 0;
 	long result;
 
 	if (blocks)
@@ -90,31 +84,25 @@ static long write_pipe(const struct weft__call *c, const struct iovec *iov, size
 	return result;
 }
 
-/* One try of a message; the caller's flags say whether a SIGPIPE is wanted. */
-static long send_socket(const struct weft__call *c, const struct msghdr *message, int flags)
+/* Pass the result of a piece on; the caller's flags say whether a SIGPIPE goes with it. */
+static long told(long result, int flags)
 {
-	bool blocks = (flags & MSG_NOSIGNAL) == 0 && blocks_sigpipe();
-	long result;
-
-	if (blocks)
-		flags |= MSG_NOSIGNAL;
-	result = weft__raw(SYS_sendmsg, c->arg[0], message, flags | MSG_DONTWAIT);
-	if (blocks && result == -EPIPE)
+	if (weft__unlikely(result == -EPIPE) && (flags & MSG_NOSIGNAL) == 0)
 		send_sigpipe();
 	return result;
 }
 
-/* One piece: what fits now, or -EAGAIN. No second SIGPIPE for what the caller sees as one call. */
+/* One piece: what fits now, or -EAGAIN. */
 static long send_piece(const struct weft__call *c, struct weft__fd *fd, const char *bytes, long n,
 		       int flags)
 {
 	struct iovec piece = {(void *)bytes, (size_t)n};
 	long result;
 
-	if (fd->kind == WEFT__SOCKET && !blocks_sigpipe())
-		return weft__raw(SYS_sendto, c->arg[0], bytes, n, flags | MSG_DONTWAIT, NULL, 0);
 	if (fd->kind == WEFT__SOCKET)
-		return send_socket(c, &(struct msghdr){.msg_iov = &piece, .msg_iovlen = 1}, flags);
+		return told(weft__raw(SYS_sendto, c->arg[0], bytes, n,
+				      flags | MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0),
+			    flags);
 	result = write_pipe(c, &piece, 1);
 	return result == -EOPNOTSUPP ? write_when_ready(c, fd, bytes, n) : result;
 }
@@ -141,7 +129,9 @@ static long send_once(const struct weft__call *c, const struct weft__fd *fd,
 		      const struct msghdr *message, int flags)
 {
 	if (fd->kind == WEFT__SOCKET)
-		return send_socket(c, message, flags);
+		return told(weft__raw(SYS_sendmsg, c->arg[0], message,
+				      flags | MSG_DONTWAIT | MSG_NOSIGNAL),
+			    flags);
 	return write_pipe(c, message->msg_iov, message->msg_iovlen);
 }
 

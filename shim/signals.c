@@ -16,11 +16,13 @@
 #include "signals.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 #include <ucontext.h>
 
+#include "descriptor.h"
 #include "futex.h"
 #include "hub.h"
 #include "shim.h"
@@ -376,21 +378,22 @@ static void on_kernel_signal(int signal, siginfo_t *info, void *arg)
 static bool restarts(const struct weft__call *c)
 {
 	switch (c->nr) {
+	/* With a timeout on the socket they end with EINTR. */
 	case SYS_read:
 	case SYS_readv:
-	case SYS_write:
-	case SYS_writev:
 	case SYS_recvfrom:
 	case SYS_recvmsg:
 	case SYS_recvmmsg:
+	case SYS_accept:
+	case SYS_accept4:
+		return !weft__fd_times_out(c->arg[0], POLLIN);
+	case SYS_write:
+	case SYS_writev:
 	case SYS_sendto:
 	case SYS_sendmsg:
 	case SYS_sendmmsg:
-	case SYS_accept:
-	case SYS_accept4:
 	case SYS_connect:
-		/* With a timeout on the socket they end with EINTR. */
-		return weft__thread_here()->deadline_ns == 0;
+		return !weft__fd_times_out(c->arg[0], POLLOUT);
 	case SYS_wait4:
 	case SYS_waitid:
 	case SYS_futex:

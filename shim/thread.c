@@ -143,7 +143,8 @@ struct birth {
 
 static long make_thread(const struct weft__call *c, const struct birth *birth)
 {
-	struct weft__thread *parent = weft__thread_here(), *thread = malloc(sizeof(*thread));
+	struct weft__thread *parent = weft__thread_here(),
+			    *thread = aligned_alloc(64, sizeof(*thread));
 	struct weft__call *frame;
 
 	if (thread == NULL)

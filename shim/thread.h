@@ -35,7 +35,7 @@ struct weft__thread {
 
 	uint64_t deadline_ns; /* of the call in progress, kept while it starts over */
 	bool restarted;       /* the call in progress starts over: deadline_ns holds */
-};
+} __attribute__((aligned(64)));
 
 /** The thread that called main(). */
 extern struct weft__thread weft__main_thread;
