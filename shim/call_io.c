@@ -5,6 +5,7 @@
  * descriptors) readiness is waited for, and then the kernel does the call as it is.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -149,4 +150,52 @@ long on_writev(struct weft__call *c)
 	default:
 		return WEFT__PASS;
 	}
+}
+
+/* The socket is this process's alone, so its flag may change for a moment, as in connect. */
+static long try_sendfile(const struct weft__call *c, long n)
+{
+	long flags = weft__raw(SYS_fcntl, c->arg[0], F_GETFL), result;
+
+	weft__raw(SYS_fcntl, c->arg[0], F_SETFL, flags | O_NONBLOCK);
+	result = weft__raw(SYS_sendfile, c->arg[0], c->arg[1], c->arg[2], n);
+	weft__raw(SYS_fcntl, c->arg[0], F_SETFL, flags);
+	return result;
+}
+
+/* What others may share is filled a page at a time: as much has room when it is ready. */
+static long sendfile_when_ready(const struct weft__call *c, struct weft__fd *fd, long n)
+{
+	long result = weft__fd_park_ready(c, fd, POLLOUT);
+
+	if (result != 0)
+		return result;
+	return weft__raw(SYS_sendfile, c->arg[0], c->arg[1], c->arg[2],
+			 n < PIPE_BUF ? n : PIPE_BUF);
+}
+
+long on_sendfile(struct weft__call *c)
+{
+	struct weft__fd *fd = weft__fd_claim(c->arg[0]);
+	uint64_t deadline_ns = 0;
+	long done = 0, result;
+
+	if (fd == NULL || fd->kind == WEFT__FILE || c->arg[3] <= 0 ||
+	    weft__fd_nonblock(fd, (int)c->arg[0]))
+		return WEFT__PASS;
+	for (;;) {
+		bool own = fd->kind == WEFT__SOCKET && weft__fd_private(fd);
+
+		result = own ? try_sendfile(c, c->arg[3] - done)
+			     : sendfile_when_ready(c, fd, c->arg[3] - done);
+		if (result > 0)
+			done += result;
+		else if (result == -EAGAIN)
+			result = weft__fd_park(c, fd, POLLOUT, &deadline_ns);
+		else
+			break;
+		if (result < 0 || done == c->arg[3])
+			break;
+	}
+	return done > 0 ? done : result;
 }

@@ -339,8 +339,25 @@ static bool handle_fault(int signal, siginfo_t *info, ucontext_t *ucontext)
 		return false;
 	if (has_handler(&actions[signal]))
 		call_handler(&actions[signal], info, ucontext);
+	else if (info->si_code == SI_KERNEL) /* not of an instruction that would run again */
+		act_by_default(signal);
 	else /* it happens again, with the program's own action */
 		kernel_action(signal, &actions[signal], NULL);
+	return true;
+}
+
+/* Take what was kept while a handler was set up, if the running task may handle it at once. */
+static bool take_kept(struct weft__thread *me, siginfo_t *info)
+{
+	int signal;
+
+	if (came_first == came_next)
+		return false;
+	*info = came[came_first % CAME].info;
+	signal = info->si_signo;
+	if (weft__thread_admitting(signal) != me || !has_handler(&actions[signal]))
+		return false;
+	came_first++;
 	return true;
 }
 
@@ -368,7 +385,10 @@ static void on_kernel_signal(int signal, siginfo_t *info, void *arg)
 	me->task.inside = 1;
 	mask = weft__mask_of(me);
 	weft__mask_in_handler();
-	run_handler(me, info, ucontext, mask);
+	do {
+		run_handler(me, info, ucontext, mask);
+		mask = weft__mask_of(me);
+	} while (take_kept(me, info));
 	me->task.inside = 0;
 	mask = weft__mask_common();
 	memcpy(&ucontext->uc_sigmask, &mask, sizeof(mask));
