@@ -140,6 +140,11 @@ long weft__offload(const struct weft__job *call)
 	return result;
 }
 
+bool weft__offload_waits(void)
+{
+	return __atomic_load_n(&pool.queued, __ATOMIC_RELAXED) != 0;
+}
+
 /* There is no thread and none can be made: what is queued would wait for ever. */
 static void refuse_jobs(void)
 {

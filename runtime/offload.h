@@ -7,6 +7,8 @@
 #ifndef WEFT_OFFLOAD_H
 #define WEFT_OFFLOAD_H
 
+#include <stdbool.h>
+
 #include "raw.h"
 
 struct weft_task;
@@ -44,6 +46,9 @@ WEFT__SHARED long weft__offload(const struct weft__job *call);
 
 /** The most offload threads at once (WEFT_OFFLOAD_THREADS). */
 extern WEFT__SHARED unsigned int weft__offload_most;
+
+/** Whether jobs are queued. */
+bool weft__offload_waits(void);
 
 /** For the hub: make a thread when a job waits and none is idle. */
 void weft__offload_serve(void);

@@ -86,8 +86,10 @@ void weft__fd_forget(struct weft__fd *fd, int number)
 
 	if (fd->kind == WEFT__UNKNOWN && fd->armed == 0)
 		return;
-	if (fd->armed != 0 && carrier != NULL)
+	if (fd->armed != 0 && carrier != NULL) {
 		weft__raw(SYS_epoll_ctl, weft__hub_set(carrier), EPOLL_CTL_DEL, number, NULL);
+		carrier->registered--;
+	}
 	if (fd->linked) {
 		wake_all(&fd->readers);
 		wake_all(&fd->writers);
@@ -136,9 +138,12 @@ static int arm(struct weft__fd *fd, int number, uint32_t wanted)
 	/* Another file, whose number nobody told us had been given up. */
 	if (err == -ENOENT)
 		err = weft__raw(SYS_epoll_ctl, set, EPOLL_CTL_ADD, number, &event);
-	if (err == 0)
-		fd->armed = event.events;
-	return (int)err;
+	if (err != 0)
+		return (int)err;
+	if (fd->armed == 0)
+		weft__carrier_here()->registered++;
+	fd->armed = event.events;
+	return 0;
 }
 
 static uint32_t epoll_events(int events)

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "hub.h"
+#include "offload.h"
 #include "stats.h"
 
 /* A look costs one epoll_wait, 0.3 us and more; 64 turns of the shortest kind take 2 us. */
@@ -101,13 +102,28 @@ static inline __attribute__((always_inline)) void fetch_ahead(const struct weft_
 		__builtin_prefetch(stack + line * 64);
 }
 
+/*
+ * Whether the hub, in its turn, could find anything: without descriptors and timers all that can
+ * happen shows in memory, and the look costs no system call.
+ */
+static bool hub_is_due(struct weft__carrier *carrier)
+{
+	if (++carrier->turns < LOOK_EVERY)
+		return false;
+	if (carrier->registered != 0 || carrier->timers.first != NULL || carrier->attention ||
+	    __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED) != NULL || weft__offload_waits())
+		return true;
+	carrier->turns = 0;
+	return false;
+}
+
 /* Where to go from a task that stops running: the next ready task, or the hub in its turn. */
 static struct weft__context *next_context(struct weft__carrier *carrier)
 {
 	struct weft_task *next = NULL;
 
 	weft__count(weft__stats.switches);
-	if (++carrier->turns < LOOK_EVERY)
+	if (!hub_is_due(carrier))
 		next = take(&carrier->ready);
 	if (next == NULL) {
 		if (carrier->hub_context.fs_base == 0)
@@ -245,7 +261,7 @@ void weft__yield(void)
 
 	me->carrier->spent = 0;
 	/* Alone, it still owes the loop a look now and then. */
-	if (me->carrier->ready.first == NULL && ++me->carrier->turns < LOOK_EVERY)
+	if (me->carrier->ready.first == NULL && !hub_is_due(me->carrier))
 		return;
 	me->state = WEFT__READY;
 	append(&me->carrier->ready, me);

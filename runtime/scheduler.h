@@ -73,9 +73,10 @@ struct weft__queue {
 
 struct weft__carrier {
 	struct weft__queue ready;
-	unsigned int turns; /* switches since the hub last looked at the loop */
-	unsigned int spent; /* what the running task has done since it last switched */
-	unsigned int tasks; /* alive */
+	unsigned int turns;      /* switches since the hub last looked at the loop */
+	unsigned int spent;      /* what the running task has done since it last switched */
+	unsigned int tasks;      /* alive */
+	unsigned int registered; /* descriptors in the readiness set */
 	struct weft_task *dead;
 	struct weft__timers timers;
 	struct weft__context hub_context;
