@@ -96,6 +96,7 @@ static inline __attribute__((always_inline)) void fetch_ahead(const struct weft_
 	__builtin_prefetch(task->next);
 	stack = task->context.sp;
 	fs_base = (const char *)task->context.fs_base;
+	__builtin_prefetch(fs_base);
 	__builtin_prefetch(fs_base + CANCEL_LINE);
 	__builtin_prefetch(fs_base + ((char *)&weft__current - (char *)__builtin_thread_pointer()));
 	for (unsigned int line = 0; line < STACK_LINES; line++)
@@ -203,6 +204,9 @@ bool weft__wake(struct weft_task *task, int result)
 {
 	if (task->state != WEFT__PARKED && task->state != WEFT__HELD)
 		return false;
+	/* Its pages: many are looked up at once here, one after the other at the switches. */
+	__builtin_prefetch(task->context.sp);
+	__builtin_prefetch((const char *)task->context.fs_base);
 	task->wake_result = result;
 	task->state = WEFT__READY;
 	append(&task->carrier->ready, task);

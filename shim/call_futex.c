@@ -9,7 +9,6 @@
  * tasks. Their waits are the kernel's, so from the first such wait on, wakes go both ways.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <string.h>
 #include <time.h>
@@ -18,83 +17,13 @@
 #include "parking.h"
 #include "futex.h"
 #include "handlers.h"
+#include "sharing.h"
 #include "shim.h"
 #include "thread.h"
 #include "times.h"
 
 /* Whether any thread that is no task may wait in the kernel on a private futex. */
 static bool foreign_waiters;
-
-/* _IOWR('f', 17, 104-byte struct): which mapping holds an address (Linux 6.11, proc(5)). */
-#define MAP_QUERY 0xc0686611UL
-
-struct map_query {
-	uint64_t size, flags, address, start, end, vma_flags, page_size, offset, inode;
-	uint32_t dev_major, dev_minor, name_size, build_id_size;
-	uint64_t name, build_id;
-};
-
-#define MAP_SHARED_FLAG 0x08
-
-/* One line of /proc/self/maps: "start-end rwxs ..."; 1 shared, 0 private, -1 another address. */
-static int judge_line(const char *line, uintptr_t address)
-{
-	uintptr_t bound[2] = {0, 0};
-	int i = 0;
-
-	for (; *line != ' ' && *line != '\0'; line++) {
-		if (*line == '-')
-			i = 1;
-		else
-			bound[i] = bound[i] << 4 |
-				   (uintptr_t)(*line <= '9' ? *line - '0' : *line - 'a' + 10);
-	}
-	if (address < bound[0] || address >= bound[1] || strlen(line) < 5)
-		return -1;
-	return line[4] == 's';
-}
-
-/* Look through /proc/self/maps; of each line only the beginning matters. */
-static bool search_maps(long maps, uintptr_t address)
-{
-	char text[512], line[64];
-	size_t used = 0;
-	long n;
-
-	while ((n = weft__raw(SYS_read, maps, text, sizeof(text))) > 0)
-		for (long i = 0; i < n; i++) {
-			int verdict;
-
-			if (text[i] != '\n') {
-				if (used < sizeof(line) - 1)
-					line[used++] = text[i];
-				continue;
-			}
-			line[used] = '\0';
-			used = 0;
-			verdict = judge_line(line, address);
-			if (verdict >= 0)
-				return verdict;
-		}
-	return false;
-}
-
-/* Whether an address lies in memory that other processes may have as well. */
-static bool is_shared(uintptr_t address)
-{
-	struct map_query query = {.size = sizeof(query), .address = address};
-	long maps = weft__raw(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	bool shared;
-
-	if (maps < 0)
-		return false;
-	if (weft__raw(SYS_ioctl, maps, MAP_QUERY, &query) == 0)
-		shared = (query.vma_flags & MAP_SHARED_FLAG) != 0;
-	else
-		shared = search_maps(maps, address);
-	weft__raw(SYS_close, maps);
-	return shared;
-}
 
 /* Whether a call is about a word that other processes may share. */
 static bool between_processes(const struct weft__call *c)
@@ -103,7 +32,7 @@ static bool between_processes(const struct weft__call *c)
 	if ((c->arg[1] & FUTEX_PRIVATE_FLAG) != 0 ||
 	    (c->arg[2] >= WEFT__FIRST_TID && c->arg[2] <= WEFT__LAST_TID))
 		return false;
-	return is_shared((uintptr_t)c->arg[0]);
+	return weft__is_shared((uintptr_t)c->arg[0]);
 }
 
 static long read_time(const struct weft__call *c, uint64_t *ns)

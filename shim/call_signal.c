@@ -9,6 +9,7 @@
 
 #include "descriptor.h"
 #include "handlers.h"
+#include "pending.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"

@@ -10,6 +10,7 @@
 #include "parking.h"
 #include "futex.h"
 #include "handlers.h"
+#include "pending.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"

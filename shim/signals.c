@@ -25,6 +25,7 @@
 #include "descriptor.h"
 #include "futex.h"
 #include "hub.h"
+#include "pending.h"
 #include "shim.h"
 #include "thread.h"
 
@@ -36,19 +37,13 @@
 void weft__restorer(void);
 extern const char weft__guarded[], weft__guarded_end[], weft__guarded_fault[];
 
-struct queued_signal {
-	struct weft__link link;
-	siginfo_t info;
-};
-
 static struct weft__action actions[SIGNALS + 1];
 static bool took_over[SIGNALS + 1]; /* the kernel's handler for it is weft's */
 static struct {
 	siginfo_t info;
 	bool for_running; /* the call of the task that ran brought it on */
 } came[CAME];
-static volatile unsigned int came_first, came_next;                  /* counters; mod CAME */
-static struct weft__link for_process = {&for_process, &for_process}; /* no task admits them yet */
+static volatile unsigned int came_first, came_next; /* counters; mod CAME */
 
 static void on_kernel_signal(int signal, siginfo_t *info, void *ucontext);
 
@@ -112,7 +107,7 @@ void weft__signals_end(void)
 		if (took_over[signal])
 			kernel_action(signal, &actions[signal], NULL);
 	came_first = came_next = 0;
-	weft__list_init(&for_process);
+	weft__pending_clear();
 }
 
 long weft__signal_action(int signal, const struct weft__action *action, struct weft__action *old)
@@ -143,19 +138,8 @@ void weft__signals_check(struct weft__thread *thread)
 {
 	if ((thread->pending & (~weft__mask_of(thread) | thread->waiting_for)) != 0)
 		weft__interrupt(&thread->task);
-	if (!weft__list_empty(&for_process) || came_first != came_next)
+	if (weft__pending_for_process() || came_first != came_next)
 		weft__interrupt(&thread->task);
-}
-
-static long enqueue(struct weft__link *queue, const siginfo_t *info)
-{
-	struct queued_signal *queued = malloc(sizeof(*queued));
-
-	if (queued == NULL)
-		return -EAGAIN;
-	queued->info = *info;
-	weft__list_append(queue, &queued->link);
-	return 0;
 }
 
 /* What the kernel does with a signal that has no handler: kill, stop or wake the process. */
@@ -180,65 +164,11 @@ long weft__signal_send(struct weft__thread *thread, const siginfo_t *info)
 	/* A standard signal is pending once; real-time signals queue (signal(7)). */
 	if (signal < SIGRTMIN && (thread->pending & weft__signal_bit(signal)) != 0)
 		return 0;
-	err = enqueue(&thread->queue, info);
+	err = weft__pending_add(thread, info);
 	if (err != 0)
 		return err;
-	thread->pending |= weft__signal_bit(signal);
 	weft__signals_check(thread);
 	return 0;
-}
-
-/* Take the lowest signal of a set out of a queue, the oldest of its kind. */
-static bool take(struct weft__link *queue, uint64_t set, siginfo_t *info)
-{
-	struct queued_signal *best = NULL;
-
-	for (struct weft__link *link = queue->next; link != queue; link = link->next) {
-		struct queued_signal *queued = weft__container(link, struct queued_signal, link);
-
-		if ((set & weft__signal_bit(queued->info.si_signo)) != 0 &&
-		    (best == NULL || queued->info.si_signo < best->info.si_signo))
-			best = queued;
-	}
-	if (best == NULL)
-		return false;
-	*info = best->info;
-	weft__list_remove(&best->link);
-	free(best);
-	return true;
-}
-
-static uint64_t signals_in(const struct weft__link *queue)
-{
-	uint64_t set = 0;
-
-	for (struct weft__link *link = queue->next; link != queue; link = link->next)
-		set |= weft__signal_bit(
-			weft__container(link, struct queued_signal, link)->info.si_signo);
-	return set;
-}
-
-bool weft__signal_take(struct weft__thread *thread, uint64_t set, siginfo_t *info)
-{
-	if (take(&thread->queue, set, info)) {
-		thread->pending = signals_in(&thread->queue);
-		return true;
-	}
-	return take(&for_process, set, info);
-}
-
-uint64_t weft__signals_pending(const struct weft__thread *thread)
-{
-	return thread->pending | signals_in(&for_process);
-}
-
-void weft__signals_drop(struct weft__thread *thread)
-{
-	siginfo_t info;
-
-	while (take(&thread->queue, UINT64_MAX, &info))
-		;
-	thread->pending = 0;
 }
 
 /* Hand a signal of the process to a thread that admits it, or keep it until one does. */
@@ -251,7 +181,7 @@ static void hand_out(const siginfo_t *info, bool for_running)
 	if (thread != NULL)
 		weft__signal_send(thread, info);
 	else
-		enqueue(&for_process, info);
+		weft__pending_add(NULL, info);
 }
 
 void weft__signals_attend(struct weft__carrier *carrier)

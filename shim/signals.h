@@ -38,15 +38,6 @@ long weft__signal_send(struct weft__thread *thread, const siginfo_t *info);
 /** Make sure that what a thread has pending and does not block is delivered soon. */
 void weft__signals_check(struct weft__thread *thread);
 
-/** Take the first signal of a set that is pending for a thread; false when there is none. */
-bool weft__signal_take(struct weft__thread *thread, uint64_t set, siginfo_t *info);
-
-/** What is pending for a thread alone, or for the process, as far as weft holds it. */
-uint64_t weft__signals_pending(const struct weft__thread *thread);
-
-/** Forget what is pending for a thread that ends. */
-void weft__signals_drop(struct weft__thread *thread);
-
 /** For the carrier: hand out the signals that came at a bad moment. */
 void weft__signals_attend(struct weft__carrier *carrier);
 

@@ -31,7 +31,7 @@ struct weft__thread {
 	bool mask_swapped;       /* mask_after is valid */
 	uint64_t waiting_for;    /* signals that end its sigwait(3), blocked or not; 0: none */
 	uint64_t pending;        /* signals queued for this thread alone */
-	struct weft__link queue; /* struct queued_signal of signal.c, oldest first */
+	struct weft__link queue; /* struct queued_signal of pending.c, oldest first */
 
 	uint64_t deadline_ns; /* of the call in progress, kept while it starts over */
 	bool restarted;       /* the call in progress starts over: deadline_ns holds */

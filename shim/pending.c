@@ -1,0 +1,90 @@
+/* See pending.h. */
+#include "pending.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "thread.h"
+
+struct queued_signal {
+	struct weft__link link;
+	siginfo_t info;
+};
+
+static struct weft__link for_process = {&for_process, &for_process};
+
+long weft__pending_add(struct weft__thread *thread, const siginfo_t *info)
+{
+	struct queued_signal *queued = malloc(sizeof(*queued));
+
+	if (queued == NULL)
+		return -EAGAIN;
+	queued->info = *info;
+	weft__list_append(thread == NULL ? &for_process : &thread->queue, &queued->link);
+	if (thread != NULL)
+		thread->pending |= weft__signal_bit(info->si_signo);
+	return 0;
+}
+
+bool weft__pending_for_process(void)
+{
+	return !weft__list_empty(&for_process);
+}
+
+void weft__pending_clear(void)
+{
+	weft__list_init(&for_process);
+}
+
+/* Take the lowest signal of a set out of a queue, the oldest of its kind. */
+static bool take(struct weft__link *queue, uint64_t set, siginfo_t *info)
+{
+	struct queued_signal *best = NULL;
+
+	for (struct weft__link *link = queue->next; link != queue; link = link->next) {
+		struct queued_signal *queued = weft__container(link, struct queued_signal, link);
+
+		if ((set & weft__signal_bit(queued->info.si_signo)) != 0 &&
+		    (best == NULL || queued->info.si_signo < best->info.si_signo))
+			best = queued;
+	}
+	if (best == NULL)
+		return false;
+	*info = best->info;
+	weft__list_remove(&best->link);
+	free(best);
+	return true;
+}
+
+static uint64_t signals_in(const struct weft__link *queue)
+{
+	uint64_t set = 0;
+
+	for (struct weft__link *link = queue->next; link != queue; link = link->next)
+		set |= weft__signal_bit(
+			weft__container(link, struct queued_signal, link)->info.si_signo);
+	return set;
+}
+
+bool weft__signal_take(struct weft__thread *thread, uint64_t set, siginfo_t *info)
+{
+	if (take(&thread->queue, set, info)) {
+		thread->pending = signals_in(&thread->queue);
+		return true;
+	}
+	return take(&for_process, set, info);
+}
+
+uint64_t weft__signals_pending(const struct weft__thread *thread)
+{
+	return thread->pending | signals_in(&for_process);
+}
+
+void weft__signals_drop(struct weft__thread *thread)
+{
+	siginfo_t info;
+
+	while (take(&thread->queue, UINT64_MAX, &info))
+		;
+	thread->pending = 0;
+}
