@@ -19,7 +19,7 @@
 #include "stats.h"
 
 /* A look costs one epoll_wait, 0.2 us and more; a wait for a descriptor costs 5 us a turn. */
-#define LOOK_EVERY 32
+#define LOOK_EVERY 64
 
 /* How much of a parked stack a task goes through when it goes on: 12 lines of 64 bytes. */
 #define STACK_LINES 12
