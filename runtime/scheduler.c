@@ -99,7 +99,7 @@ static inline __attribute__((always_inline)) void fetch_ahead(const struct weft_
 	__builtin_prefetch(fs_base);
 	__builtin_prefetch(fs_base + CANCEL_LINE);
 	__builtin_prefetch(fs_base + ((char *)&weft__current - (char *)__builtin_thread_pointer()));
-	for (unsigned int line = 0; line < STACK_LINES; line++)
+	for (size_t line = 0; line < STACK_LINES; line++)
 		__builtin_prefetch(stack + line * 64);
 }
 

@@ -13,7 +13,7 @@
 #include "scheduler.h"
 #include "weft.h"
 
-#define STACK_BYTES (256U * 1024)
+#define STACK_BYTES ((size_t)256 * 1024)
 #define GUARD_BYTES 4096U
 
 struct native {

@@ -71,7 +71,7 @@ static bool is_stream(long number)
 
 static bool learn(struct weft__fd *fd, long number)
 {
-	struct stat status;
+	struct stat status = {.st_mode = 0};
 
 	if (weft__raw(SYS_fstat, number, &status) != 0)
 		return false;

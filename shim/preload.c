@@ -26,7 +26,7 @@
 #include "stats.h"
 #include "thread.h"
 
-#define HUB_STACK_BYTES (256U * 1024)
+#define HUB_STACK_BYTES ((size_t)256 * 1024)
 #define HWCAP2_WRFSBASE 2U
 
 struct weft__carrier weft__process;
@@ -43,7 +43,7 @@ static bool refused;
 /* Whether the kernel sees more than one thread: each is a directory in /proc/self/task. */
 static bool has_threads(void)
 {
-	struct stat status;
+	struct stat status = {.st_nlink = 0};
 
 	return weft__raw(SYS_stat, "/proc/self/task", &status) == 0 && status.st_nlink > 3;
 }

@@ -38,7 +38,7 @@ static int judge_line(const char *line, uintptr_t address)
 /* Look through /proc/self/maps; of each line only the beginning matters. */
 static bool search_maps(long maps, uintptr_t address)
 {
-	char text[512], line[64];
+	char text[512] = "", line[64];
 	size_t used = 0;
 	long n;
 

@@ -2,7 +2,7 @@
 #include "handlers.h"
 
 #define ENTRY_PASS(number, handler)
-#define ENTRY_PARK(number, handler) [number] = handler,
+#define ENTRY_PARK(number, handler) [number] = (handler),
 #define ENTRY_OFFLOAD ENTRY_PARK
 #define ENTRY_EMULATE ENTRY_PARK
 #define CALL(number, name, class, handler, reason) ENTRY_##class(number, handler)
