@@ -89,16 +89,18 @@ void weft__bury_dead(struct weft__carrier *carrier)
  */
 static inline __attribute__((always_inline)) void fetch_ahead(const struct weft_task *task)
 {
-	const char *stack, *fs_base;
+	uintptr_t current = (uintptr_t)&weft__current - (uintptr_t)__builtin_thread_pointer();
+	const char *stack;
+	uintptr_t fs_base;
 
 	if (task == NULL)
 		return;
 	__builtin_prefetch(task->next);
 	stack = task->context.sp;
-	fs_base = (const char *)task->context.fs_base;
-	__builtin_prefetch(fs_base);
-	__builtin_prefetch(fs_base + CANCEL_LINE);
-	__builtin_prefetch(fs_base + ((char *)&weft__current - (char *)__builtin_thread_pointer()));
+	fs_base = task->context.fs_base;
+	__builtin_prefetch((void *)fs_base);
+	__builtin_prefetch((void *)(fs_base + CANCEL_LINE));
+	__builtin_prefetch((void *)(fs_base + current));
 	for (size_t line = 0; line < STACK_LINES; line++)
 		__builtin_prefetch(stack + line * 64);
 }
@@ -206,7 +208,7 @@ bool weft__wake(struct weft_task *task, int result)
 		return false;
 	/* Its pages: many are looked up at once here, one after the other at the switches. */
 	__builtin_prefetch(task->context.sp);
-	__builtin_prefetch((const char *)task->context.fs_base);
+	__builtin_prefetch((void *)task->context.fs_base);
 	task->wake_result = result;
 	task->state = WEFT__READY;
 	append(&task->carrier->ready, task);
