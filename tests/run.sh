@@ -37,11 +37,12 @@ if [ -n "$packages" ]; then
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages
 fi
 
+# The folder may be there from the benchmark, which is built without tests.
+set -- -S "$top" -B "$build" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWEFT_BUILD_TESTS=ON
 if [ ! -e "$build/CMakeCache.txt" ] && command -v ninja >/dev/null; then
-	cmake -S "$top" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo
-else
-	cmake -S "$top" -B "$build" -DCMAKE_BUILD_TYPE=RelWithDebInfo
+	set -- "$@" -G Ninja
 fi
+cmake "$@"
 cmake --build "$build" --parallel "$(nproc)"
 
 cd "$build"
