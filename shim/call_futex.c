@@ -35,31 +35,20 @@ static bool between_processes(const struct weft__call *c)
 	return weft__is_shared((uintptr_t)c->arg[0]);
 }
 
-static long read_time(const struct weft__call *c, uint64_t *ns)
-{
-	struct timespec time;
-
-	if (weft__copy(&time, (void *)c->arg[3], sizeof(time)) != 0)
-		return -EFAULT;
-	if (time.tv_sec < 0 || (uint64_t)time.tv_nsec >= 1000000000U)
-		return -EINVAL;
-	*ns = weft__to_ns(&time);
-	return 0;
-}
-
 /* When a wait until a point in time ends: 0 for never. */
 static long absolute_deadline(const struct weft__call *c, bool realtime, uint64_t *deadline_ns)
 {
-	struct timespec now;
+	struct timespec time, now;
 	uint64_t ns;
 	long err;
 
 	*deadline_ns = 0;
 	if (c->arg[3] == 0)
 		return 0;
-	err = read_time(c, &ns);
+	err = weft__read_time((void *)c->arg[3], &time);
 	if (err != 0)
 		return err;
+	ns = weft__to_ns(&time);
 	if (realtime) {
 		clock_gettime(CLOCK_REALTIME, &now);
 		ns = ns > weft__to_ns(&now) ? weft__now_ns() + (ns - weft__to_ns(&now)) : 1;
@@ -70,20 +59,9 @@ static long absolute_deadline(const struct weft__call *c, bool realtime, uint64_
 
 static long wait_deadline(const struct weft__call *c, uint64_t *deadline_ns)
 {
-	uint64_t ns, now_ns;
-	long err;
-
-	if ((c->arg[1] & FUTEX_CMD_MASK) != FUTEX_WAIT)
-		return absolute_deadline(c, (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0, deadline_ns);
-	*deadline_ns = 0;
-	if (c->arg[3] == 0)
-		return 0;
-	err = read_time(c, &ns);
-	if (err != 0)
-		return err;
-	now_ns = weft__now_ns();
-	*deadline_ns = weft__call_deadline(ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + ns);
-	return 0;
+	if ((c->arg[1] & FUTEX_CMD_MASK) == FUTEX_WAIT && c->arg[3] != 0)
+		return weft__deadline_after((void *)c->arg[3], deadline_ns);
+	return absolute_deadline(c, (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0, deadline_ns);
 }
 
 /* A wait in the kernel on behalf of a task. */

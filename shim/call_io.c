@@ -5,7 +5,6 @@
  * descriptors) readiness is waited for, and then the kernel does the call as it is.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -152,31 +151,21 @@ long on_writev(struct weft__call *c)
 	}
 }
 
-/* The socket is this process's alone, so its flag may change for a moment, as in connect. */
-static long try_sendfile(const struct weft__call *c, long n)
-{
-	long flags = weft__raw(SYS_fcntl, c->arg[0], F_GETFL), result;
-
-	weft__raw(SYS_fcntl, c->arg[0], F_SETFL, flags | O_NONBLOCK);
-	result = weft__raw(SYS_sendfile, c->arg[0], c->arg[1], c->arg[2], n);
-	weft__raw(SYS_fcntl, c->arg[0], F_SETFL, flags);
-	return result;
-}
-
 /* What others may share is filled a page at a time: as much has room when it is ready. */
-static long sendfile_when_ready(const struct weft__call *c, struct weft__fd *fd, long n)
+static long sendfile_when_ready(const struct weft__call *c, struct weft__fd *fd)
 {
 	long result = weft__fd_park_ready(c, fd, POLLOUT);
 
 	if (result != 0)
 		return result;
 	return weft__raw(SYS_sendfile, c->arg[0], c->arg[1], c->arg[2],
-			 n < PIPE_BUF ? n : PIPE_BUF);
+			 c->arg[3] < PIPE_BUF ? c->arg[3] : PIPE_BUF);
 }
 
 long on_sendfile(struct weft__call *c)
 {
 	struct weft__fd *fd = weft__fd_claim(c->arg[0]);
+	struct weft__call rest = *c;
 	uint64_t deadline_ns = 0;
 	long done = 0, result;
 
@@ -186,8 +175,8 @@ long on_sendfile(struct weft__call *c)
 	for (;;) {
 		bool own = fd->kind == WEFT__SOCKET && weft__fd_private(fd);
 
-		result = own ? try_sendfile(c, c->arg[3] - done)
-			     : sendfile_when_ready(c, fd, c->arg[3] - done);
+		rest.arg[3] = c->arg[3] - done;
+		result = own ? weft__fd_call_nonblock(&rest) : sendfile_when_ready(&rest, fd);
 		if (result > 0)
 			done += result;
 		else if (result == -EAGAIN)

@@ -91,11 +91,7 @@ static long send_number(long tid, long signal)
 
 	if (signal < 0 || signal > SIGNALS)
 		return -EINVAL;
-	memset(&info, 0, sizeof(info));
-	info.si_signo = (int)signal;
-	info.si_code = SI_TKILL;
-	info.si_pid = (pid_t)weft__raw(SYS_getpid);
-	info.si_uid = (uid_t)weft__raw(SYS_getuid);
+	info = weft__signal_from_self((int)signal, SI_TKILL);
 	return send_to(tid, &info);
 }
 

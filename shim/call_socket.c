@@ -1,6 +1,5 @@
 /* Receiving, sending, accepting and connecting, where the call itself says that it is a socket. */
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
@@ -279,17 +278,6 @@ long on_accept4(struct weft__call *c)
 	return accept_with(c, c->arg[3]);
 }
 
-/* Begin to connect. The socket is this process's alone, so its flag may change for a moment. */
-static long begin_connect(const struct weft__call *c)
-{
-	long flags = weft__raw(SYS_fcntl, c->arg[0], F_GETFL), result;
-
-	weft__raw(SYS_fcntl, c->arg[0], F_SETFL, flags | O_NONBLOCK);
-	result = weft__raw(SYS_connect, c->arg[0], c->arg[1], c->arg[2]);
-	weft__raw(SYS_fcntl, c->arg[0], F_SETFL, flags);
-	return result;
-}
-
 /* Wait for the end, and have the kernel take note of it: a second connect gives the result. */
 static long finish_connect(const struct weft__call *c, struct weft__fd *fd)
 {
@@ -311,12 +299,12 @@ long on_connect(struct weft__call *c)
 		return WEFT__PASS;
 	if (!weft__fd_private(fd))
 		return weft__blocks(c);
-	result = begin_connect(c);
+	result = weft__fd_call_nonblock(c);
 	while (result == -EAGAIN) {
 		weft__counts.parks[c->nr]++;
 		if (weft__park(weft__now_ns() + BACKLOG_RETRY_NS) == -EINTR)
 			return -EINTR;
-		result = begin_connect(c);
+		result = weft__fd_call_nonblock(c);
 	}
 	return result == -EINPROGRESS || result == -EALREADY ? finish_connect(c, fd) : result;
 }

@@ -16,7 +16,7 @@ uint64_t weft__to_ns(const struct timespec *time)
 	return (uint64_t)time->tv_sec * SECOND + (uint64_t)time->tv_nsec;
 }
 
-static long read_time(const struct timespec *from, struct timespec *time)
+long weft__read_time(const struct timespec *from, struct timespec *time)
 {
 	if (weft__copy(time, from, sizeof(*time)) != 0)
 		return -EFAULT;
@@ -44,7 +44,7 @@ static uint64_t after(uint64_t ns)
 long weft__deadline_after(const struct timespec *time, uint64_t *deadline_ns)
 {
 	struct timespec duration;
-	long err = read_time(time, &duration);
+	long err = weft__read_time(time, &duration);
 
 	if (err == 0)
 		*deadline_ns = after(weft__to_ns(&duration));
@@ -118,7 +118,7 @@ long on_clock_nanosleep(struct weft__call *c)
 		err = weft__deadline_after((void *)c->arg[2], &deadline_ns);
 		return err != 0 ? err : sleep_until(c, deadline_ns, (void *)c->arg[3]);
 	}
-	err = read_time((void *)c->arg[2], &time);
+	err = weft__read_time((void *)c->arg[2], &time);
 	if (err != 0)
 		return err;
 	/* A clock that was set back meanwhile makes it wait again. */

@@ -132,6 +132,16 @@ bool weft__fd_nonblock(struct weft__fd *fd, long number)
 	return fd->nonblock;
 }
 
+long weft__fd_call_nonblock(const struct weft__call *c)
+{
+	long flags = weft__raw(SYS_fcntl, c->arg[0], F_GETFL), result;
+
+	weft__raw(SYS_fcntl, c->arg[0], F_SETFL, flags | O_NONBLOCK);
+	result = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3]);
+	weft__raw(SYS_fcntl, c->arg[0], F_SETFL, flags);
+	return result;
+}
+
 static uint64_t ask_timeout(long number, int option)
 {
 	struct timeval time = {0, 0};

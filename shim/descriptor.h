@@ -43,6 +43,9 @@ long weft__fd_park(const struct weft__call *c, struct weft__fd *fd, int events,
 /** Park until poll(2) with no timeout says that `events` are there; 0 or as weft__fd_park(). */
 long weft__fd_park_ready(const struct weft__call *c, struct weft__fd *fd, int events);
 
+/** Make a call on a socket of this process's alone, with O_NONBLOCK set meanwhile. */
+long weft__fd_call_nonblock(const struct weft__call *c);
+
 /** Whether a socket has a timeout for calls that wait for POLLIN, or POLLOUT. */
 bool weft__fd_times_out(long number, int events);
 

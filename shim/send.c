@@ -54,11 +54,8 @@ static long write_when_ready(const struct weft__call *c, struct weft__fd *fd, co
  */
 static void send_sigpipe(void)
 {
-	siginfo_t info = {.si_signo = SIGPIPE};
+	siginfo_t info = weft__signal_from_self(SIGPIPE, SI_USER);
 
-	info.si_code = SI_USER;
-	info.si_pid = (pid_t)weft__raw(SYS_getpid);
-	info.si_uid = (uid_t)weft__raw(SYS_getuid);
 	weft__signal_send(weft__thread_here(), &info);
 }
 
@@ -84,10 +81,14 @@ static long write_pipe(const struct weft__call *c, const struct iovec *iov, size
 	return result;
 }
 
-/* Pass the result of a piece on; the caller's flags say whether a SIGPIPE goes with it. */
-static long told(long result, int flags)
+/*
+ * Pass the result of a piece on. A SIGPIPE goes with the end of a stream, unless the caller's flags
+ * say otherwise; of a socket of any other kind only the error tells.
+ */
+static long told(const struct weft__call *c, long result, int flags)
 {
-	if (weft__unlikely(result == -EPIPE) && (flags & MSG_NOSIGNAL) == 0)
+	if (weft__unlikely(result == -EPIPE) && (flags & MSG_NOSIGNAL) == 0 &&
+	    weft__socket_option((int)c->arg[0], SO_TYPE) == SOCK_STREAM)
 		send_sigpipe();
 	return result;
 }
@@ -100,7 +101,8 @@ static long send_piece(const struct weft__call *c, struct weft__fd *fd, const ch
 	long result;
 
 	if (fd->kind == WEFT__SOCKET)
-		return told(weft__raw(SYS_sendto, c->arg[0], bytes, n,
+		return told(c,
+			    weft__raw(SYS_sendto, c->arg[0], bytes, n,
 				      flags | MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0),
 			    flags);
 	result = write_pipe(c, &piece, 1);
@@ -129,7 +131,8 @@ static long send_once(const struct weft__call *c, const struct weft__fd *fd,
 		      const struct msghdr *message, int flags)
 {
 	if (fd->kind == WEFT__SOCKET)
-		return told(weft__raw(SYS_sendmsg, c->arg[0], message,
+		return told(c,
+			    weft__raw(SYS_sendmsg, c->arg[0], message,
 				      flags | MSG_DONTWAIT | MSG_NOSIGNAL),
 			    flags);
 	return write_pipe(c, message->msg_iov, message->msg_iovlen);

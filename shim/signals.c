@@ -150,6 +150,18 @@ static long act_by_default(int signal)
 	return weft__raw(SYS_kill, weft__raw(SYS_getpid), signal);
 }
 
+siginfo_t weft__signal_from_self(int signal, int code)
+{
+	siginfo_t info;
+
+	memset(&info, 0, sizeof(info));
+	info.si_signo = signal;
+	info.si_code = code;
+	info.si_pid = (pid_t)weft__raw(SYS_getpid);
+	info.si_uid = (uid_t)weft__raw(SYS_getuid);
+	return info;
+}
+
 long weft__signal_send(struct weft__thread *thread, const siginfo_t *info)
 {
 	int signal = info->si_signo;

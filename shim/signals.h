@@ -32,6 +32,9 @@ void weft__signals_end(void);
 /** Change and report a signal's action (rt_sigaction(2)); 0 or what the kernel says. */
 long weft__signal_action(int signal, const struct weft__action *action, struct weft__action *old);
 
+/** What goes with a signal that this process sends itself. */
+siginfo_t weft__signal_from_self(int signal, int code);
+
 /** Queue a signal for one thread (tgkill(2)): 0 or -EAGAIN. */
 long weft__signal_send(struct weft__thread *thread, const siginfo_t *info);
 

@@ -8,6 +8,9 @@
 /** A duration in nanoseconds; the longest there is when it does not fit. */
 uint64_t weft__to_ns(const struct timespec *time);
 
+/** Read a program's timespec: 0, -EFAULT, or -EINVAL for a time that is none. */
+long weft__read_time(const struct timespec *from, struct timespec *time);
+
 /**
  * The deadline that lies a program's timespec from now, never 0; the same one again when the call
  * starts over after a signal.

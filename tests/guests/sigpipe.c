@@ -20,6 +20,13 @@ static void *write_where_nobody_reads(void *arg)
 	unix_pair(SOCK_STREAM, pair);
 	close(pair[1]);
 	show(send(pair[0], "x", 1, 0));
+	/* Only streams send a signal. */
+	unix_pair(SOCK_SEQPACKET, pair);
+	close(pair[1]);
+	show(send(pair[0], "x", 1, 0));
+	unix_pair(SOCK_DGRAM, pair);
+	shutdown(pair[0], SHUT_WR);
+	show(write(pair[0], "x", 1));
 	check(pipe(pipe_fds) == 0);
 	close(pipe_fds[0]);
 	show(write(pipe_fds[1], "x", 1));
