@@ -1,6 +1,6 @@
 /* Every guest program runs twice, plain and under weft: same transcript, same end.
  *
- * The list of guests is guests.def; each becomes a test of its own, named by its sentence.
+ * The list of guests is semantics/table.def; each becomes a test of its own, named by its sentence.
  */
 #include "run_program.h"
 
@@ -39,4 +39,4 @@ static void compare_runs(const char *program)
 	{ \
 		cr_skip_test(#program ": " reason); \
 	}
-#include "guests.def"
+#include "semantics/table.def"

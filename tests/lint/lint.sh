@@ -47,7 +47,7 @@ runtime_includes_nothing_of_shim() {
 }
 
 programs_know_nothing_of_weft() {
-	find demo tests/guests -name '*.[ch]' -o -name '*.cpp' | xargs grep -niE 'weft|<uv\.h>'
+	find demo tests/semantics -name '*.[ch]' -o -name '*.cpp' | xargs grep -niE 'weft|<uv\.h>'
 }
 
 runtime_exports_only_weft_names() {
