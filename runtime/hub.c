@@ -8,11 +8,12 @@
 #include "hub.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <uv.h>
 
+#include "memory.h"
 #include "offload.h"
 #include "ready.h"
 #include "stats.h"
@@ -38,7 +39,7 @@ static void on_bell(uv_async_t *bell)
 
 int weft__hub_open(struct weft__carrier *carrier)
 {
-	struct weft__hub *hub = calloc(1, sizeof(*hub));
+	struct weft__hub *hub = weft__alloc(sizeof(*hub));
 	/* data.ptr NULL stands for the loop, level-triggered: it is run until it is quiet. */
 	struct epoll_event event = {.events = EPOLLIN};
 	long set;
@@ -46,6 +47,7 @@ int weft__hub_open(struct weft__carrier *carrier)
 
 	if (hub == NULL)
 		return -ENOMEM;
+	memset(hub, 0, sizeof(*hub));
 	hub->loop.backend_fd = -1;
 	err = uv_loop_init(&hub->loop);
 	if (err != 0) {
@@ -79,7 +81,7 @@ close_bell:
 close_loop:
 	uv_loop_close(&hub->loop);
 free_hub:
-	free(hub);
+	weft__free(hub, sizeof(*hub));
 	return err;
 }
 
@@ -94,7 +96,7 @@ void weft__hub_close(struct weft__carrier *carrier)
 	weft__check(uv_loop_close(&hub->loop) == 0);
 	weft__raw(SYS_close, hub->set);
 	weft__fd_forget_all(carrier);
-	free(hub);
+	weft__free(hub, sizeof(*hub));
 	carrier->hub = NULL;
 }
 

@@ -11,9 +11,9 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <uv.h>
 
+#include "memory.h"
 #include "scheduler.h"
 #include "stats.h"
 
@@ -94,7 +94,7 @@ static void end_job(struct weft__job *job)
 	if (task != NULL)
 		weft__wake_remote(task);
 	else
-		free(job);
+		weft__free(job, sizeof(*job));
 }
 
 static void run_jobs(void *unused)
@@ -121,7 +121,7 @@ long weft__offload(const struct weft__job *call)
 		    weft__offload_most &&
 	    __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) == 0)
 		return -EAGAIN;
-	job = malloc(sizeof(*job));
+	job = weft__alloc(sizeof(*job));
 	if (job == NULL)
 		return -ENOMEM;
 	*job = *call;
@@ -136,7 +136,7 @@ long weft__offload(const struct weft__job *call)
 		weft__park_firmly(); /* it is done already: its wake is on the way */
 	}
 	result = job->result;
-	free(job);
+	weft__free(job, sizeof(*job));
 	return result;
 }
 

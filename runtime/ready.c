@@ -7,11 +7,11 @@
 #include "ready.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
 #include "hub.h"
+#include "memory.h"
 
 #define BLOCK_BITS 10
 #define BLOCK (1U << BLOCK_BITS)
@@ -176,18 +176,27 @@ int weft__ready_renew(int number, int events)
 	return fd == NULL ? -ENOMEM : arm(fd, number, epoll_events(events | POLLHUP));
 }
 
+void weft__ready_release(struct weft_task *task)
+{
+	weft__free(task->waiters, task->waiters_room * sizeof(*task->waiters));
+	task->waiters = NULL;
+	task->waiters_room = 0;
+}
+
 static bool make_room(struct weft_task *task, nfds_t n)
 {
+	size_t room = 2 * n;
 	struct weft__waiter *more;
 
 	/* Two for each descriptor: one among its readers, one among its writers. */
-	if (task->waiters_room >= 2 * n)
+	if (task->waiters_room >= room)
 		return true;
-	more = realloc(task->waiters, 2 * n * sizeof(*more));
+	more = weft__alloc(room * sizeof(*more));
 	if (more == NULL)
 		return false;
+	weft__ready_release(task);
 	task->waiters = more;
-	task->waiters_room = (unsigned int)(2 * n);
+	task->waiters_room = (unsigned int)room;
 	return true;
 }
 

@@ -90,6 +90,9 @@ WEFT__SHARED int weft__ready_wait(struct weft__fd *fd, int number, int events,
  */
 WEFT__SHARED int weft__ready_wait_any(const struct pollfd *fds, nfds_t n, uint64_t deadline_ns);
 
+/** Free the room that a task's weft__ready_wait_any() has made. */
+void weft__ready_release(struct weft_task *task);
+
 /**
  * Register a descriptor afresh: whatever is behind its number now. For programs that do not tell
  * weft what they close.

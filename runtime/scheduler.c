@@ -16,6 +16,7 @@
 
 #include "hub.h"
 #include "offload.h"
+#include "ready.h"
 #include "stats.h"
 
 /* A look costs one epoll_wait, 0.2 us and more; a wait for a descriptor costs 5 us a turn. */
@@ -67,7 +68,7 @@ void weft__start(struct weft_task *task)
 
 void weft__task_release(struct weft_task *task)
 {
-	free(task->waiters);
+	weft__ready_release(task);
 	weft__context_drop(&task->context);
 }
 

@@ -241,7 +241,7 @@ int weft_run(void (*entry)(void *arg), void *arg)
 	weft__hub_of = NULL;
 	weft__hub_close(&run->carrier);
 	weft__context_drop(&run->carrier.hub_context);
-	free(run->main.task.waiters);
+	weft__ready_release(&run->main.task);
 unmap_stack:
 	munmap(run->hub_stack, STACK_BYTES);
 free_run:

@@ -7,13 +7,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 
 #include "descriptor.h"
 #include "handlers.h"
+#include "memory.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
@@ -144,12 +144,13 @@ struct sets {
 static long read_sets(struct sets *sets, const struct weft__call *c)
 {
 	sets->heap = NULL;
+	sets->words = 0;
 	sets->n = (int)c->arg[0];
 	if (sets->n < 0)
 		return -EINVAL;
 	sets->words = ((size_t)sets->n + BITS_A_WORD - 1) / BITS_A_WORD;
 	if (sets->words > SET_WORDS) {
-		sets->heap = calloc(3 * sets->words, sizeof(uint64_t));
+		sets->heap = weft__alloc(3 * sets->words * sizeof(uint64_t));
 		if (sets->heap == NULL)
 			return -ENOMEM;
 	}
@@ -170,10 +171,15 @@ static bool has(const uint64_t *set, int number)
 	return (set[number / BITS_A_WORD] >> number % BITS_A_WORD & 1) != 0;
 }
 
+static size_t pollfds_bytes(const struct sets *sets)
+{
+	return ((size_t)sets->n + 1) * sizeof(struct pollfd);
+}
+
 /* The descriptors of the sets as poll(2) takes them; NULL when there is no memory. */
 static struct pollfd *poll_set(const struct sets *sets, nfds_t *n)
 {
-	struct pollfd *fds = malloc(((size_t)sets->n + 1) * sizeof(*fds));
+	struct pollfd *fds = weft__alloc(pollfds_bytes(sets));
 
 	*n = 0;
 	for (int i = 0; fds != NULL && i < sets->n; i++) {
@@ -226,7 +232,7 @@ static long select_waiting(const struct weft__call *c, const struct sets *sets,
 		if (ready != 0 || result == -ETIMEDOUT)
 			break;
 	}
-	free(fds);
+	weft__free(fds, pollfds_bytes(sets));
 	if (result == -EINTR)
 		refill(sets); /* interrupted, it leaves them as they were given */
 	return ready;
@@ -241,7 +247,7 @@ static long select_until(const struct weft__call *c, uint64_t deadline_ns, bool 
 		ready = select_now(&sets);
 	if (ready == 0 && !expired)
 		ready = select_waiting(c, &sets, deadline_ns);
-	free(sets.heap);
+	weft__free(sets.heap, 3 * sets.words * sizeof(uint64_t));
 	return spend(ready);
 }
 

@@ -1,8 +1,7 @@
 /* See mask.h. */
 #include "mask.h"
 
-#include <stdlib.h>
-
+#include "memory.h"
 #include "thread.h"
 
 static struct weft__mask_group first_group;
@@ -40,11 +39,11 @@ static struct weft__mask_group *join(uint64_t mask)
 			vacant = group;
 	}
 	if (vacant == NULL) {
-		vacant = calloc(1, sizeof(*vacant));
+		vacant = weft__alloc(sizeof(*vacant));
 		if (vacant == NULL)
 			vacant = &first_group;
 		else {
-			vacant->next = first_group.next;
+			*vacant = (struct weft__mask_group){.next = first_group.next};
 			first_group.next = vacant;
 		}
 	}

@@ -2,8 +2,8 @@
 #include "pending.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
+#include "memory.h"
 #include "thread.h"
 
 struct queued_signal {
@@ -15,7 +15,7 @@ static struct weft__link for_process = {&for_process, &for_process};
 
 long weft__pending_add(struct weft__thread *thread, const siginfo_t *info)
 {
-	struct queued_signal *queued = malloc(sizeof(*queued));
+	struct queued_signal *queued = weft__alloc(sizeof(*queued));
 
 	if (queued == NULL)
 		return -EAGAIN;
@@ -52,7 +52,7 @@ static bool take(struct weft__link *queue, uint64_t set, siginfo_t *info)
 		return false;
 	*info = best->info;
 	weft__list_remove(&best->link);
-	free(best);
+	weft__free(best, sizeof(*best));
 	return true;
 }
 

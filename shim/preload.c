@@ -18,6 +18,7 @@
 
 #include "descriptor.h"
 #include "hub.h"
+#include "memory.h"
 #include "offload.h"
 #include "parking.h"
 #include "patch.h"
@@ -142,6 +143,7 @@ void weft__asleep(void)
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	weft__fd_close_own();
 	weft__fd_forget_all(&weft__process);
+	weft__memory_forked();
 	weft__lot_clear();
 	weft__offload_clear();
 }

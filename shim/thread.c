@@ -4,12 +4,12 @@
 
 #include <errno.h>
 #include <linux/sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "process.h"
 #include "handlers.h"
+#include "memory.h"
 #include "shim.h"
 
 #define TID_BUCKETS 4096
@@ -113,7 +113,7 @@ static int new_tid(void)
 static void bury(struct weft_task *task)
 {
 	weft__task_release(task);
-	free(task);
+	weft__free(task, sizeof(struct weft__thread));
 }
 
 /*
@@ -143,8 +143,7 @@ struct birth {
 
 static long make_thread(const struct weft__call *c, const struct birth *birth)
 {
-	struct weft__thread *parent = weft__thread_here(),
-			    *thread = aligned_alloc(64, sizeof(*thread));
+	struct weft__thread *parent = weft__thread_here(), *thread = weft__alloc(sizeof(*thread));
 	struct weft__call *frame;
 
 	if (thread == NULL)
