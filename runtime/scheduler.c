@@ -275,6 +275,12 @@ void weft__yield(void)
 	switch_away(me);
 }
 
+void weft__preempt(void)
+{
+	weft__current->carrier->turns = LOOK_EVERY;
+	weft__yield();
+}
+
 void weft__task_exit(void)
 {
 	struct weft_task *me = weft__current;

@@ -143,6 +143,9 @@ WEFT__SHARED void weft__interrupt(struct weft_task *task);
 /** Let the other ready tasks run once, and look at the loop now and then. */
 WEFT__SHARED void weft__yield(void);
 
+/** As weft__yield(), and the loop is looked at even if no other task is ready. */
+WEFT__SHARED void weft__preempt(void);
+
 /** How much a task may do without waiting before the others have their turn. */
 #define WEFT__BUDGET 128
 

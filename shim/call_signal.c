@@ -1,4 +1,4 @@
-/* Calls about signals: masks, actions, sending to tasks, waiting. */
+/* Calls about signals: masks, actions, stacks, sending to tasks, waiting. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
+#include "deliver.h"
 #include "descriptor.h"
 #include "handlers.h"
 #include "pending.h"
@@ -14,11 +15,6 @@
 #include "signals.h"
 #include "thread.h"
 #include "times.h"
-
-#define SIGNALS 64
-
-/* glibc keeps these two for itself: cancellation, and setuid for all threads. */
-#define SIGNAL_SETXID 33
 
 long on_rt_sigprocmask(struct weft__call *c)
 {
@@ -46,16 +42,20 @@ long on_rt_sigprocmask(struct weft__call *c)
 
 long on_rt_sigaction(struct weft__call *c)
 {
-	struct weft__action action, old;
-	long signal = c->arg[0], err;
+	struct weft__action action, before;
+	int signal = (int)c->arg[0];
+	long err = 0;
 
-	if (c->arg[3] != (long)sizeof(uint64_t) || signal < 1 || signal > SIGNALS)
+	if (c->arg[3] != (long)sizeof(uint64_t) || signal < 1 || signal > WEFT__SIGNALS)
 		return -EINVAL;
-	if (c->arg[1] != 0 && weft__copy(&action, (void *)c->arg[1], sizeof(action)) != 0)
-		return -EFAULT;
-	err = weft__signal_action((int)signal, c->arg[1] != 0 ? &action : NULL, &old);
+	before = *weft__signal_action(signal);
+	if (c->arg[1] != 0) {
+		if (weft__copy(&action, (void *)c->arg[1], sizeof(action)) != 0)
+			return -EFAULT;
+		err = weft__signal_set_action(signal, &action);
+	}
 	if (err == 0 && c->arg[2] != 0)
-		err = weft__copy((void *)c->arg[2], &old, sizeof(old));
+		err = weft__copy((void *)c->arg[2], &before, sizeof(before));
 	return err;
 }
 
@@ -80,7 +80,7 @@ static long send_to(long tid, const siginfo_t *info)
 	if (info->si_signo == SIGKILL || info->si_signo == SIGSTOP)
 		return weft__raw(SYS_kill, weft__raw(SYS_getpid), info->si_signo);
 	/* There is nobody to tell: the one kernel thread has changed its ids for all. */
-	if (info->si_signo == SIGNAL_SETXID)
+	if (info->si_signo == WEFT__SIGNAL_SETXID)
 		return -ESRCH;
 	return info->si_signo == 0 ? 0 : weft__signal_send(thread, info);
 }
@@ -89,7 +89,7 @@ static long send_number(long tid, long signal)
 {
 	siginfo_t info;
 
-	if (signal < 0 || signal > SIGNALS)
+	if (signal < 0 || signal > WEFT__SIGNALS)
 		return -EINVAL;
 	info = weft__signal_from_self((int)signal, SI_TKILL);
 	return send_to(tid, &info);
@@ -112,7 +112,7 @@ long on_rt_tgsigqueueinfo(struct weft__call *c)
 	siginfo_t info;
 
 	if ((int)c->arg[0] != (int)weft__raw(SYS_getpid) || (int)c->arg[2] < 0 ||
-	    (int)c->arg[2] > SIGNALS)
+	    (int)c->arg[2] > WEFT__SIGNALS)
 		return WEFT__PASS;
 	if (weft__copy(&info, (void *)c->arg[3], sizeof(info)) != 0)
 		return -EFAULT;
@@ -221,4 +221,45 @@ long on_rt_sigtimedwait(struct weft__call *c)
 	if (result > 0 && c->arg[1] != 0 && weft__copy((void *)c->arg[1], &info, sizeof(info)) != 0)
 		return -EFAULT;
 	return result;
+}
+
+#define ALTSTACK_MODES (SS_DISABLE | SS_ONSTACK)
+#define LEAST_ALTSTACK 2048U /* the kernel's MINSIGSTKSZ, which libc's may exceed */
+#define ALTSTACK_FLAGS ((int)SS_AUTODISARM)
+
+static long set_altstack(struct weft__thread *me, const stack_t *stack, uintptr_t sp)
+{
+	int mode = stack->ss_flags & ~ALTSTACK_FLAGS;
+
+	if (weft__on_altstack(me, sp))
+		return -EPERM;
+	if ((mode & ~ALTSTACK_MODES) != 0 || mode == ALTSTACK_MODES)
+		return -EINVAL;
+	if (mode != SS_DISABLE && stack->ss_size < LEAST_ALTSTACK)
+		return -ENOMEM;
+	me->altstack = *stack;
+	if (mode == SS_DISABLE) {
+		me->altstack.ss_sp = NULL;
+		me->altstack.ss_size = 0;
+	}
+	return 0;
+}
+
+long on_sigaltstack(struct weft__call *c)
+{
+	struct weft__thread *me = weft__thread_here();
+	stack_t stack, before = me->altstack;
+	long err;
+
+	before.ss_flags &= ~SS_ONSTACK;
+	if (weft__on_altstack(me, c->sp))
+		before.ss_flags |= SS_ONSTACK;
+	if (c->arg[0] != 0) {
+		if (weft__copy(&stack, (void *)c->arg[0], sizeof(stack)) != 0)
+			return -EFAULT;
+		err = set_altstack(me, &stack, c->sp);
+		if (err != 0)
+			return err;
+	}
+	return c->arg[1] == 0 ? 0 : weft__copy((void *)c->arg[1], &before, sizeof(before));
 }

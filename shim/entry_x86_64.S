@@ -259,6 +259,33 @@ vfork:
 	.cfi_endproc
 	.size	vfork, . - vfork
 
+/* void weft__call_handler(handler, signal, info, ucontext, stack_top): see deliver.h */
+	.globl	weft__call_handler
+	.hidden	weft__call_handler
+	.type	weft__call_handler, @function
+weft__call_handler:
+	.cfi_startproc
+	push	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbp, 0
+	mov	%rsp, %rbp
+	.cfi_def_cfa_register %rbp
+	test	%r8, %r8
+	cmovnz	%r8, %rsp
+	and	$-16, %rsp
+	mov	%rdi, %r8
+	mov	%esi, %edi
+	mov	%rdx, %rsi
+	mov	%rcx, %rdx
+	xor	%eax, %eax
+	call	*%r8
+	leave
+	.cfi_def_cfa %rsp, 8
+	.cfi_restore %rbp
+	ret
+	.cfi_endproc
+	.size	weft__call_handler, . - weft__call_handler
+
 /*
  * Where weft's signal handlers return to. No unwind information: unwinders know a signal frame by
  * exactly these instructions.

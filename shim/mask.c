@@ -2,10 +2,11 @@
 #include "mask.h"
 
 #include "memory.h"
+#include "signals.h"
 #include "thread.h"
 
 static struct weft__mask_group first_group;
-static uint64_t kernel_mask;
+static uint64_t kernel_mask; /* what it has, as far as weft has set it */
 
 uint64_t weft__mask_common(void)
 {
@@ -14,17 +15,14 @@ uint64_t weft__mask_common(void)
 	for (struct weft__mask_group *group = &first_group; group != NULL; group = group->next)
 		if (group->threads > 0)
 			common &= group->mask;
-	return common & ~WEFT__UNBLOCKABLE;
+	return common & WEFT__IN_HANDLER & ~WEFT__UNBLOCKABLE &
+	       ~weft__signal_bit(WEFT__SIGNAL_SETXID);
 }
 
 void weft__mask_tell_kernel(void)
 {
-	uint64_t common = weft__mask_common();
-
-	if (common == kernel_mask)
-		return;
-	kernel_mask = common;
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &common, NULL, sizeof(common));
+	if (weft__mask_common() != kernel_mask)
+		weft__mask_open();
 }
 
 /* The group of a mask; the first one, whatever its mask, when there is no memory for another. */
@@ -93,7 +91,20 @@ uint64_t weft__mask_of(const struct weft__thread *thread)
 	return thread->mask->mask;
 }
 
-void weft__mask_in_handler(void)
+void weft__mask_open(void)
 {
-	kernel_mask = UINT64_MAX & ~WEFT__UNBLOCKABLE;
+	kernel_mask = weft__mask_common();
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &kernel_mask, NULL, sizeof(kernel_mask));
+}
+
+void weft__mask_close(void)
+{
+	kernel_mask = WEFT__IN_HANDLER;
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &kernel_mask, NULL, sizeof(kernel_mask));
+}
+
+uint64_t weft__mask_returning(void)
+{
+	kernel_mask = weft__mask_common();
+	return kernel_mask;
 }

@@ -1,6 +1,8 @@
 /*
  * Signal masks: each task's own, and the kernel thread's, which is what all tasks have in common.
  *
+ * Faults are let in always, and the signal by which tasks are preempted.
+ *
  * A signal that every task blocks stays pending in the kernel, as it would with threads; any other
  * is let in, and signal.c finds a task that admits it. Few masks are in use at a time, so tasks
  * with the same one share a group; only when a group comes or goes does the common part change.
@@ -22,6 +24,10 @@ struct weft__mask_group {
 /** SIGKILL and SIGSTOP. */
 #define WEFT__UNBLOCKABLE (UINT64_C(1) << (SIGKILL - 1) | UINT64_C(1) << (SIGSTOP - 1))
 
+/** The mask in which weft's handler for the kernel runs: guarded accesses may fault there. */
+#define WEFT__IN_HANDLER \
+	(UINT64_MAX & ~(UINT64_C(1) << (SIGSEGV - 1)) & ~(UINT64_C(1) << (SIGBUS - 1)))
+
 static inline uint64_t weft__signal_bit(int signal)
 {
 	return UINT64_C(1) << (signal - 1);
@@ -42,13 +48,19 @@ void weft__mask_set(struct weft__thread *thread, uint64_t mask);
 /** The mask of a thread. */
 uint64_t weft__mask_of(const struct weft__thread *thread);
 
-/** Note that the kernel runs a handler of weft's, which has all signals blocked. */
-void weft__mask_in_handler(void);
-
 /** Give the kernel thread the mask it is to have, unless it has it. */
 void weft__mask_tell_kernel(void);
 
 /** What the kernel thread's mask is to be. */
 uint64_t weft__mask_common(void);
+
+/** Give the kernel thread that mask: after its handler, or weft__mask_close(). */
+void weft__mask_open(void);
+
+/** Let no signal in but the faults that guarded accesses have. */
+void weft__mask_close(void);
+
+/** What the kernel thread's mask is to be, to be set by rt_sigreturn(2). */
+uint64_t weft__mask_returning(void);
 
 #endif

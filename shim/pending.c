@@ -26,11 +26,6 @@ long weft__pending_add(struct weft__thread *thread, const siginfo_t *info)
 	return 0;
 }
 
-bool weft__pending_for_process(void)
-{
-	return !weft__list_empty(&for_process);
-}
-
 void weft__pending_clear(void)
 {
 	weft__list_init(&for_process);
@@ -66,6 +61,11 @@ static uint64_t signals_in(const struct weft__link *queue)
 	return set;
 }
 
+uint64_t weft__pending_for_process(void)
+{
+	return signals_in(&for_process);
+}
+
 bool weft__signal_take(struct weft__thread *thread, uint64_t set, siginfo_t *info)
 {
 	if (take(&thread->queue, set, info)) {
@@ -77,7 +77,7 @@ bool weft__signal_take(struct weft__thread *thread, uint64_t set, siginfo_t *inf
 
 uint64_t weft__signals_pending(const struct weft__thread *thread)
 {
-	return thread->pending | signals_in(&for_process);
+	return thread->pending | weft__pending_for_process();
 }
 
 void weft__signals_drop(struct weft__thread *thread)

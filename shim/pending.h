@@ -9,14 +9,15 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdint.h>
 
 struct weft__thread;
 
 /** Queue a signal for a thread, or with NULL for the process: 0 or -EAGAIN. */
 long weft__pending_add(struct weft__thread *thread, const siginfo_t *info);
 
-/** Whether any is queued for the process. */
-bool weft__pending_for_process(void);
+/** The set of those queued for the process. */
+uint64_t weft__pending_for_process(void);
 
 /** Forget those of the process: for a child after fork(2). */
 void weft__pending_clear(void);

@@ -18,6 +18,7 @@
 
 #include "descriptor.h"
 #include "hub.h"
+#include "kernel_handler.h"
 #include "memory.h"
 #include "offload.h"
 #include "parking.h"
@@ -120,7 +121,10 @@ static void wake_up(void)
 	weft__stats_wanted = weft__settings.stats;
 	weft__stats_name = name_task;
 	weft__adopt_main(carrier);
-	weft__signals_begin();
+	if (weft__signals_begin(&weft__main_thread) != 0) {
+		refuse("the first thread is made on an alternate signal stack");
+		return;
+	}
 	weft__current = &weft__main_thread.task;
 	weft__fd_hiding = true;
 	err = weft__hub_open(carrier);
@@ -130,16 +134,23 @@ static void wake_up(void)
 	if (err != 0) {
 		weft__asleep();
 		refuse(strerror(-err));
+		return;
+	}
+	if (weft__settings.preempt_ms != 0) {
+		err = (int)weft__preempt_begin(weft__settings.preempt_ms);
+		if (err != 0)
+			weft__say("threads that compute are not preempted: %s", strerror(-err));
 	}
 }
 
 void weft__asleep(void)
 {
-	uint64_t mask = weft__mask_of(weft__thread_here());
+	const struct weft__thread *me = weft__thread_here();
+	uint64_t mask = weft__mask_of(me);
 
 	weft__current = NULL;
 	weft__process.hub = NULL;
-	weft__signals_end();
+	weft__signals_end(me);
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	weft__fd_close_own();
 	weft__fd_forget_all(&weft__process);

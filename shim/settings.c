@@ -64,5 +64,6 @@ void weft__read_settings(void)
 	if (!weft__settings.on)
 		return;
 	weft__settings.stats = read_switch("WEFT_STATS");
+	weft__settings.preempt_ms = read_number("WEFT_PREEMPT_MS", 10, 0, 10000);
 	weft__offload_most = read_number("WEFT_OFFLOAD_THREADS", 64, 1, 1024);
 }

@@ -14,6 +14,8 @@ extern struct weft__carrier weft__process;
 struct weft__settings {
 	bool on;    /* WEFT: without it the library does nothing */
 	bool stats; /* WEFT_STATS: print them when the process ends */
+	unsigned int
+		preempt_ms; /* WEFT_PREEMPT_MS: how long a task may run at least; 0: for ever */
 };
 
 extern struct weft__settings weft__settings;

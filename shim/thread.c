@@ -9,14 +9,20 @@
 
 #include "process.h"
 #include "handlers.h"
+#include "kernel_handler.h"
 #include "memory.h"
 #include "shim.h"
 
 #define TID_BUCKETS 4096
 
+/* The least that the main thread's stack can grow to, but for tiny limits (setrlimit(2)). */
+#define MAIN_STACK_BYTES ((uintptr_t)1024 * 1024)
+
+extern void *__libc_stack_end; /* ld.so's */
+
 struct weft__thread weft__main_thread;
 __thread bool weft__creating_thread;
-uintptr_t weft__next_entry;
+__thread uintptr_t weft__next_entry;
 bool weft__making_hub;
 
 static struct weft__link by_tid[TID_BUCKETS];
@@ -81,7 +87,7 @@ intptr_t weft__current_offset(void)
 
 static void init_thread(struct weft__thread *thread, struct weft__carrier *carrier, int tid)
 {
-	*thread = (struct weft__thread){.tid = tid};
+	*thread = (struct weft__thread){.tid = tid, .altstack = {.ss_flags = SS_DISABLE}};
 	weft__task_init(&thread->task, carrier);
 	weft__list_init(&thread->queue);
 	weft__list_append(tid_bucket(tid), &thread->by_tid);
@@ -96,6 +102,8 @@ void weft__adopt_main(struct weft__carrier *carrier)
 	init_thread(thread, carrier, (int)weft__raw(SYS_gettid));
 	weft__raw(SYS_prctl, PR_GET_NAME, thread->name);
 	__asm__("rdfsbase %0" : "=r"(thread->task.context.fs_base));
+	thread->stack_top = (uintptr_t)__libc_stack_end;
+	thread->stack = thread->stack_top - MAIN_STACK_BYTES;
 	carrier->tasks = 1;
 	weft__mask_begin(thread);
 	/* What the kernel would do for it when it ends, the task does before (pthread_exit). */
@@ -113,6 +121,7 @@ static int new_tid(void)
 static void bury(struct weft_task *task)
 {
 	weft__task_release(task);
+	weft__spare_stack_free(((struct weft__thread *)task)->spare_stack);
 	weft__free(task, sizeof(struct weft__thread));
 }
 
@@ -152,6 +161,7 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 	init_thread(thread, parent->task.carrier, new_tid());
 	thread->task.bury = bury;
 	thread->stack = birth->stack;
+	thread->stack_top = birth->stack_top;
 	thread->entry = weft__next_entry;
 	weft__next_entry = 0;
 	memcpy(thread->name, parent->name, sizeof(thread->name));

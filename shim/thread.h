@@ -22,9 +22,10 @@ struct weft__thread {
 	int tid;
 	uintptr_t clear_tid;   /* set_tid_address(2); 0: none */
 	uintptr_t robust_list; /* set_robust_list(2); 0: none */
-	uintptr_t stack;       /* its lowest address; 0 for the main thread */
-	uintptr_t entry;       /* what pthread_create was given, for the statistics; or 0 */
-	char name[16];         /* prctl(PR_SET_NAME) */
+	uintptr_t stack;       /* its lowest address, the guard's */
+	uintptr_t stack_top;
+	uintptr_t entry; /* what pthread_create was given, for the statistics; or 0 */
+	char name[16];   /* prctl(PR_SET_NAME) */
 
 	struct weft__mask_group *mask; /* the signals it blocks */
 	uint64_t mask_after;     /* what it goes back to when a call such as ppoll(2) is over */
@@ -32,6 +33,8 @@ struct weft__thread {
 	uint64_t waiting_for;    /* signals that end its sigwait(3), blocked or not; 0: none */
 	uint64_t pending;        /* signals queued for this thread alone */
 	struct weft__link queue; /* struct queued_signal of pending.c, oldest first */
+	stack_t altstack;        /* sigaltstack(2) */
+	uintptr_t spare_stack;   /* where it lies preempted when its own may be small; 0: none */
 
 	uint64_t deadline_ns; /* of the call in progress, kept while it starts over */
 	bool restarted;       /* the call in progress starts over: deadline_ns holds */
@@ -56,7 +59,7 @@ struct weft__thread *weft__thread_admitting(int signal);
 void weft__adopt_main(struct weft__carrier *carrier);
 
 /** What the next thread to be made starts with (pthread_create's argument), 0 for unknown. */
-extern uintptr_t weft__next_entry;
+extern __thread uintptr_t weft__next_entry;
 
 /** Where weft__current stands, relative to a thread pointer. */
 intptr_t weft__current_offset(void);

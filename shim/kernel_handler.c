@@ -1,0 +1,268 @@
+/*
+ * See kernel_handler.h. Three things bring a handler about:
+ *
+ *   a signal   the kernel's handler keeps it; the running task, unless it is in weft's code,
+ *              goes on in deliver(), as does a task in weft's code when it leaves it
+ *   a fault    of the instruction that ran: deliver(), and this one first
+ *   a tick     of the preemption timer: deliver(), and the others have their turn
+ *
+ * The kernel's handler never runs anything of the program's: it moves the frame that the kernel
+ * made to where the program's handler would have had it, on the task's own stack or its alternate
+ * one, and has the kernel go on there. What follows is ordinary code of the running task, which
+ * may park, be preempted or leave by siglongjmp(3), and ends like a handler, by rt_sigreturn(2).
+ */
+#include "kernel_handler.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <ucontext.h>
+
+#include "deliver.h"
+#include "mask.h"
+#include "shim.h"
+#include "signals.h"
+#include "thread.h"
+
+#define RED_ZONE 128U
+#define DIRECTION_AND_TRAP 0x500U /* rflags that a handler starts without */
+
+/* The kernel's extended FPU state says its size in bytes the hardware leaves alone (sigframe). */
+#define FP_BYTES 512U
+#define FP_MAGIC_AT 464U
+#define FP_MAGIC 0x46505853U
+
+#define SPARE_STACK_BYTES ((size_t)32 * 1024)
+
+/* entry_x86_64.S */
+void weft__restorer(void);
+extern const char weft__guarded[], weft__guarded_end[], weft__guarded_fault[];
+
+enum why { SIGNAL, FAULT, TICK };
+
+/* What rt_sigreturn(2) finds at the stack pointer, and what deliver() is told. */
+struct frame {
+	void (*restorer)(void);
+	struct weft__ucontext ucontext; /* the kernel wants it here */
+	siginfo_t info;
+	enum why why;
+};
+
+static char kernel_handler_stack[64 * 1024] __attribute__((aligned(64)));
+
+const stack_t weft__kernel_handler_stack = {.ss_sp = kernel_handler_stack,
+					    .ss_size = sizeof(kernel_handler_stack)};
+
+/* Let the kernel's handler come again when the task is back on its own stack. */
+static void come_again(void)
+{
+	weft__raw(SYS_tgkill, weft__raw(SYS_getpid), weft__raw(SYS_gettid), WEFT__SIGNAL_SETXID);
+}
+
+/* Where the kernel's handler has the running task go on; it returns into weft__restorer. */
+static void deliver(struct frame *frame)
+{
+	struct weft__ucontext *ucontext = &frame->ucontext;
+	struct weft__thread *me;
+
+	weft__mask_open();
+	if (frame->why == FAULT)
+		weft__run_handler(&frame->info, ucontext);
+	if (frame->why == TICK)
+		weft__preempt();
+	for (;;) {
+		if (frame->why != TICK)
+			weft__deliver_pending(ucontext, NULL);
+		me = weft__thread_here();
+		if (me == NULL)
+			return;
+		weft__mask_close();
+		if (frame->why == TICK || !me->task.attention)
+			break;
+		weft__mask_open();
+	}
+	if (me->task.attention)
+		come_again();
+	ucontext->stack = weft__kernel_handler_stack;
+	ucontext->mask = weft__mask_returning();
+	me->task.inside = 0;
+}
+
+static size_t fp_bytes(const void *fp)
+{
+	uint32_t words[2];
+
+	if (fp == NULL)
+		return 0;
+	memcpy(words, (const char *)fp + FP_MAGIC_AT, sizeof(words));
+	return words[0] == FP_MAGIC ? words[1] : FP_BYTES;
+}
+
+/* A preempted task's frame goes on its own stack, where there is room; else on one of weft's. */
+static uintptr_t stack_for_tick(struct weft__thread *me, uintptr_t sp)
+{
+	long stack;
+
+	if (sp < me->stack_top && sp > me->stack + SPARE_STACK_BYTES)
+		return sp - RED_ZONE;
+	if (me->spare_stack == 0) {
+		stack = weft__raw(SYS_mmap, NULL, SPARE_STACK_BYTES, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (weft__failed(stack))
+			return 0;
+		me->spare_stack = (uintptr_t)stack;
+	}
+	return me->spare_stack + SPARE_STACK_BYTES;
+}
+
+void weft__spare_stack_free(uintptr_t stack)
+{
+	if (stack != 0)
+		weft__raw(SYS_munmap, stack, SPARE_STACK_BYTES);
+}
+
+/*
+ * Have the kernel go on in deliver() when weft's handler returns, on a copy of its frame
+ * below `top`. False when there is no room for it.
+ */
+static bool redirect(struct weft__thread *me, struct weft__ucontext *ucontext,
+		     const siginfo_t *info, enum why why, uintptr_t top)
+{
+	greg_t *reg = ucontext->registers.gregs;
+	void *fp = ucontext->registers.fpregs;
+	uintptr_t fp_at = (top - fp_bytes(fp)) & ~(uintptr_t)63;
+	uintptr_t at = ((fp_at - sizeof(struct frame)) & ~(uintptr_t)15) - sizeof(void *);
+	struct frame frame = {weft__restorer, *ucontext, *info, why};
+
+	if (fp != NULL) {
+		if (weft__copy((void *)fp_at, fp, fp_bytes(fp)) != 0)
+			return false;
+		frame.ucontext.registers.fpregs = (fpregset_t)fp_at;
+	}
+	if (weft__copy((void *)at, &frame, sizeof(frame)) != 0)
+		return false;
+	reg[REG_RIP] = (greg_t)(uintptr_t)deliver;
+	reg[REG_RSP] = (greg_t)at;
+	reg[REG_RDI] = (greg_t)at;
+	reg[REG_EFL] &= ~(greg_t)DIRECTION_AND_TRAP;
+	ucontext->registers.fpregs = NULL; /* it starts with that of a new program */
+	ucontext->mask = WEFT__IN_HANDLER;
+	me->task.inside = 1;
+	return true;
+}
+
+static void deliver_soon(struct weft__thread *me, struct weft__ucontext *ucontext,
+			 const siginfo_t *info, enum why why)
+{
+	uintptr_t sp = (uintptr_t)ucontext->registers.gregs[REG_RSP];
+	uintptr_t top = weft__altstack_for(me, weft__signal_action(info->si_signo), sp);
+
+	if (!redirect(me, ucontext, info, why, top != 0 ? top : sp - RED_ZONE))
+		weft__signal_default(SIGSEGV); /* as the kernel does with nowhere to put it */
+}
+
+/* Not a task: what the handler does with the stack and the mask is the kernel's affair. */
+static void call_at_once(siginfo_t *info, struct weft__ucontext *ucontext)
+{
+	weft__call_handler(weft__signal_action(info->si_signo)->handler, info->si_signo, info,
+			   ucontext, 0);
+}
+
+/* A fault of the running instruction: weft's own guarded access, or the program's. */
+static bool handle_fault(struct weft__thread *me, siginfo_t *info, struct weft__ucontext *ucontext)
+{
+	uintptr_t pc = (uintptr_t)ucontext->registers.gregs[REG_RIP];
+	int signal = info->si_signo;
+
+	if (info->si_code <= 0)
+		return false; /* sent by somebody */
+	if ((signal == SIGSEGV || signal == SIGBUS) && pc >= (uintptr_t)weft__guarded &&
+	    pc < (uintptr_t)weft__guarded_end) {
+		ucontext->registers.gregs[REG_RIP] = (greg_t)(uintptr_t)weft__guarded_fault;
+		return true;
+	}
+	if (signal != SIGSEGV && signal != SIGBUS && signal != SIGFPE && signal != SIGILL &&
+	    signal != SIGTRAP)
+		return false;
+	if (weft__signal_handled(signal) && (me == NULL || me->task.inside))
+		call_at_once(info, ucontext);
+	else if (weft__signal_handled(signal) && !weft__signal_blocked(me, signal))
+		deliver_soon(me, ucontext, info, FAULT);
+	else if (info->si_code == SI_KERNEL) /* not of an instruction that would run again */
+		weft__signal_default(signal);
+	else
+		weft__signal_repeat_fault(signal);
+	return true;
+}
+
+/* Weft's own two uses of a signal that the program cannot have; true when it is one of them. */
+static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__ucontext *ucontext)
+{
+	static const struct weft__thread *ticked;
+	uintptr_t top;
+
+	if (info->si_signo != WEFT__SIGNAL_SETXID)
+		return false;
+	if (info->si_code == SI_TKILL && info->si_pid == (pid_t)weft__raw(SYS_getpid)) {
+		if (me != NULL && !me->task.inside && me->task.attention)
+			deliver_soon(me, ucontext, info, SIGNAL);
+		return true;
+	}
+	if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &weft__process)
+		return false;
+	if (me == NULL || me->task.inside)
+		return true;
+	/* It may have begun just now; the next tick that finds it has seen it run for a period. */
+	if (ticked == me) {
+		top = stack_for_tick(me, (uintptr_t)ucontext->registers.gregs[REG_RSP]);
+		if (top != 0)
+			redirect(me, ucontext, info, TICK, top);
+	}
+	ticked = me;
+	return true;
+}
+
+void weft__on_kernel_signal(int signal, siginfo_t *info, void *arg)
+{
+	struct weft__thread *me = weft__thread_here();
+	struct weft__ucontext *ucontext = arg;
+
+	if (handle_fault(me, info, ucontext) || handle_own(me, info, ucontext))
+		return;
+	if (me == NULL && weft__hub_of == NULL) {
+		/* Not a task, nor the hub: a child of vfork(2), a thread weft does not know. */
+		if (weft__signal_handled(signal))
+			weft__call_handler(weft__signal_action(signal)->handler, signal, info,
+					   ucontext, 0);
+		else
+			weft__signal_default(signal);
+		return;
+	}
+	weft__signal_keep(info, ucontext);
+	if (me != NULL && !me->task.inside)
+		deliver_soon(me, ucontext, info, SIGNAL);
+}
+
+/*
+ * A timer on the processor time of the carrier: an idle process has no ticks, and a tick arrives
+ * on the way back to user mode, so it interrupts no call.
+ */
+long weft__preempt_begin(unsigned int period_ms)
+{
+	struct itimerspec period = {
+		.it_interval = {period_ms / 1000, (long)(period_ms % 1000) * 1000000}};
+	struct sigevent event;
+	int timer;
+	long err;
+
+	memset(&event, 0, sizeof(event));
+	event.sigev_notify = SIGEV_THREAD_ID;
+	event.sigev_signo = WEFT__SIGNAL_SETXID;
+	event.sigev_value.sival_ptr = &weft__process;
+	event._sigev_un._tid = (pid_t)weft__raw(SYS_gettid);
+	err = weft__raw(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &timer);
+	if (err != 0)
+		return err;
+	period.it_value = period.it_interval;
+	return weft__raw(SYS_timer_settime, timer, 0, &period, NULL);
+}

@@ -1,0 +1,20 @@
+/* The one signal handler that the kernel knows, and the timer that preempts tasks by it. */
+#ifndef WEFT_KERNEL_HANDLER_H
+#define WEFT_KERNEL_HANDLER_H
+
+#include <signal.h>
+#include <stdint.h>
+
+/** The handler of whatever weft took over. */
+void weft__on_kernel_signal(int signal, siginfo_t *info, void *ucontext);
+
+/** Where the kernel calls it: a stack of weft's own, which it leaves before anything else runs. */
+extern const stack_t weft__kernel_handler_stack;
+
+/** Free the stack on which a thread lay preempted; 0 is none. */
+void weft__spare_stack_free(uintptr_t stack);
+
+/** Let tasks that run for longer than a period, in milliseconds, make way: 0 or -errno. */
+long weft__preempt_begin(unsigned int period_ms);
+
+#endif
