@@ -262,23 +262,24 @@ void weft__interrupt(struct weft_task *task)
 		weft__wake(task, -EINTR);
 }
 
-void weft__yield(void)
+bool weft__yield(void)
 {
 	struct weft_task *me = weft__current;
 
 	me->carrier->spent = 0;
 	/* Alone, it still owes the loop a look now and then. */
 	if (me->carrier->ready.first == NULL && !hub_is_due(me->carrier))
-		return;
+		return false;
 	me->state = WEFT__READY;
 	append(&me->carrier->ready, me);
 	switch_away(me);
+	return true;
 }
 
 void weft__preempt(void)
 {
 	weft__current->carrier->turns = LOOK_EVERY;
-	weft__yield();
+	weft__current->owes = weft__yield();
 }
 
 void weft__task_exit(void)

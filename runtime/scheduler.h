@@ -58,6 +58,7 @@ struct weft_task {
 
 	/* To here a wait for a descriptor goes: one line of the cache. */
 
+	bool owes; /* it was stopped where it may have held a lock: it yields when it frees one */
 	struct weft_task *remote_next; /* in the carrier's list of wakes from other threads */
 	bool woken_early; /* such a wake found it awake: its next firm park ends at once */
 	struct weft__timer timer;
@@ -140,11 +141,25 @@ WEFT__SHARED void weft__wake_remote(struct weft_task *task);
 /** Tell a task that it is wanted: its park, now or next, ends with -EINTR. */
 WEFT__SHARED void weft__interrupt(struct weft_task *task);
 
-/** Let the other ready tasks run once, and look at the loop now and then. */
-WEFT__SHARED void weft__yield(void);
+/** Let the other ready tasks run once, and look at the loop now and then; false: there is none. */
+WEFT__SHARED bool weft__yield(void);
 
-/** As weft__yield(), and the loop is looked at even if no other task is ready. */
+/**
+ * Stop the running task, which has had its share, and look at the loop.
+ *
+ * It may hold a lock that the others are after, now and whenever it is stopped: a loop that locks,
+ * writes and unlocks is always stopped in the write. So it owes them a turn: weft__settle().
+ */
 WEFT__SHARED void weft__preempt(void);
+
+/** The running task has just made way for somebody, by a wake: give the turn it may owe. */
+static inline void weft__settle(void)
+{
+	if (weft__unlikely(weft__current->owes)) {
+		weft__current->owes = false;
+		weft__yield();
+	}
+}
 
 /** How much a task may do without waiting before the others have their turn. */
 #define WEFT__BUDGET 128
@@ -163,7 +178,7 @@ static inline void weft__spend(unsigned int cost)
 
 	carrier->spent += cost;
 	if (weft__unlikely(carrier->spent >= WEFT__BUDGET))
-		weft__yield();
+		weft__preempt();
 }
 
 /** End the running task; its record is buried once its stack is out of use. */

@@ -132,6 +132,15 @@ static long wake(const struct weft__call *c, uint32_t bitset)
 	return wake_kernel_too(c, weft__lot_wake((uintptr_t)c->arg[0], most, bitset), most);
 }
 
+static long wake_and_settle(const struct weft__call *c, uint32_t bitset)
+{
+	long woken = wake(c, bitset);
+
+	if (woken > 0 && weft__current != NULL)
+		weft__settle();
+	return woken;
+}
+
 void weft__futex_wake(uintptr_t word, int most)
 {
 	struct weft__call c = {.nr = SYS_futex, .arg = {(long)word, FUTEX_WAKE, most}};
@@ -303,9 +312,9 @@ long on_futex(struct weft__call *c)
 	case FUTEX_WAIT_BITSET:
 		return wait(c, (uint32_t)c->arg[5]);
 	case FUTEX_WAKE:
-		return wake(c, FUTEX_BITSET_MATCH_ANY);
+		return wake_and_settle(c, FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_WAKE_BITSET:
-		return wake(c, (uint32_t)c->arg[5]);
+		return wake_and_settle(c, (uint32_t)c->arg[5]);
 	case FUTEX_REQUEUE:
 		return requeue(c, false);
 	case FUTEX_CMP_REQUEUE:

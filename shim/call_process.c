@@ -18,6 +18,7 @@
 #include "process.h"
 #include "handlers.h"
 #include "shim.h"
+#include "signals.h"
 #include "thread.h"
 
 #ifndef SYS_pidfd_open
@@ -91,7 +92,9 @@ static long exec(struct weft__call *c)
 	long err;
 
 	lend_mask();
+	weft__signals_lend(weft__thread_here());
 	err = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4]);
+	weft__signals_adopt(weft__thread_here());
 	take_back_mask();
 	return err;
 }

@@ -91,6 +91,7 @@ static long send_number(long tid, long signal)
 
 	if (signal < 0 || signal > WEFT__SIGNALS)
 		return -EINVAL;
+	weft__spend(1);
 	info = weft__signal_from_self((int)signal, SI_TKILL);
 	return send_to(tid, &info);
 }

@@ -56,8 +56,7 @@ long on_rseq(struct weft__call *c)
 long on_sched_yield(struct weft__call *c)
 {
 	(void)c;
-	weft__yield();
-	return 0;
+	return weft__yield() ? 0 : WEFT__PASS; /* to other processes */
 }
 
 /* One lock of a thread that dies: mark it, and wake one who waits for it. */

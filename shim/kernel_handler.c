@@ -210,10 +210,13 @@ static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__uc
 	}
 	if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &weft__process)
 		return false;
-	if (me == NULL || me->task.inside)
+	if (me == NULL)
 		return true;
-	/* It may have begun just now; the next tick that finds it has seen it run for a period. */
-	if (ticked == me) {
+	/* It may have begun just now; the next tick that finds it has seen it run for a while. */
+	if (ticked == me && me->task.inside) {
+		me->overdue = true;
+		me->task.attention = 1;
+	} else if (ticked == me) {
 		top = stack_for_tick(me, (uintptr_t)ucontext->registers.gregs[REG_RSP]);
 		if (top != 0)
 			redirect(me, ucontext, info, TICK, top);
@@ -245,12 +248,12 @@ void weft__on_kernel_signal(int signal, siginfo_t *info, void *arg)
 
 /*
  * A timer on the processor time of the carrier: an idle process has no ticks, and a tick arrives
- * on the way back to user mode, so it interrupts no call.
+ * on the way back to user mode, so it interrupts no call. Two ticks make a period.
  */
 long weft__preempt_begin(unsigned int period_ms)
 {
-	struct itimerspec period = {
-		.it_interval = {period_ms / 1000, (long)(period_ms % 1000) * 1000000}};
+	struct timespec tick = {period_ms / 2000, (long)(period_ms % 2000) * 500000};
+	struct itimerspec ticks = {tick, tick};
 	struct sigevent event;
 	int timer;
 	long err;
@@ -263,6 +266,5 @@ long weft__preempt_begin(unsigned int period_ms)
 	err = weft__raw(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &timer);
 	if (err != 0)
 		return err;
-	period.it_value = period.it_interval;
-	return weft__raw(SYS_timer_settime, timer, 0, &period, NULL);
+	return weft__raw(SYS_timer_settime, timer, 0, &ticks, NULL);
 }

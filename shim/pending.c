@@ -66,13 +66,22 @@ uint64_t weft__pending_for_process(void)
 	return signals_in(&for_process);
 }
 
+static bool take_own(struct weft__thread *thread, uint64_t set, siginfo_t *info)
+{
+	bool taken = take(&thread->queue, set, info);
+
+	thread->pending = signals_in(&thread->queue);
+	return taken;
+}
+
 bool weft__signal_take(struct weft__thread *thread, uint64_t set, siginfo_t *info)
 {
-	if (take(&thread->queue, set, info)) {
-		thread->pending = signals_in(&thread->queue);
-		return true;
-	}
-	return take(&for_process, set, info);
+	return take_own(thread, set, info) || take(&for_process, set, info);
+}
+
+bool weft__signal_take_own(struct weft__thread *thread, siginfo_t *info)
+{
+	return take_own(thread, UINT64_MAX, info);
 }
 
 uint64_t weft__signals_pending(const struct weft__thread *thread)
@@ -84,7 +93,6 @@ void weft__signals_drop(struct weft__thread *thread)
 {
 	siginfo_t info;
 
-	while (take(&thread->queue, UINT64_MAX, &info))
+	while (weft__signal_take_own(thread, &info))
 		;
-	thread->pending = 0;
 }

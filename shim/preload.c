@@ -86,6 +86,7 @@ static int make_hub(struct weft__carrier *carrier)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
+	sigset_t all;
 	int err;
 
 	err = pthread_attr_init(&attr);
@@ -93,6 +94,9 @@ static int make_hub(struct weft__carrier *carrier)
 		return -err;
 	pthread_attr_setstacksize(&attr, HUB_STACK_BYTES);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	/* It counts as a thread until it runs, and has no say in what signals are admitted. */
+	sigfillset(&all);
+	pthread_attr_setsigmask_np(&attr, &all);
 	weft__making_hub = true;
 	err = libc_pthread_create(&thread, &attr, hub_main, carrier);
 	weft__making_hub = false;
@@ -125,7 +129,9 @@ static void wake_up(void)
 		refuse("the first thread is made on an alternate signal stack");
 		return;
 	}
+	weft__report_begin();
 	weft__current = &weft__main_thread.task;
+	weft__signals_adopt(&weft__main_thread);
 	weft__fd_hiding = true;
 	err = weft__hub_open(carrier);
 	weft__fd_hiding = false;
@@ -150,6 +156,7 @@ void weft__asleep(void)
 
 	weft__current = NULL;
 	weft__process.hub = NULL;
+	weft__report_end();
 	weft__signals_end(me);
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	weft__fd_close_own();
@@ -168,14 +175,19 @@ static void find_originals(void)
 /* Before a thread is made: be awake, and let call_memory.c and the statistics know of it. */
 static void begin_create(uintptr_t entry)
 {
-	if (libc_pthread_create == NULL)
+	int saved_errno = errno;
+
+	if (libc_pthread_create == NULL) {
 		find_originals();
+		weft__read_settings(); /* a constructor may make a thread before on_load() */
+	}
 	if (weft__settings.on)
 		wake_up();
 	if (weft__current != NULL) {
 		weft__creating_thread = true;
 		weft__next_entry = entry;
 	}
+	errno = saved_errno;
 }
 
 static void end_create(void)

@@ -7,6 +7,7 @@
 #include "thread.h"
 
 struct weft__counts weft__counts;
+static bool reported; /* or not this process's to report */
 
 static const char *const call_names[WEFT__CALLS] = {
 #define CALL(number, name, class, handler, reason) [number] = #name,
@@ -42,10 +43,20 @@ static void report_longest_run(void)
 			  entry);
 }
 
+void weft__report_begin(void)
+{
+	weft__counts = (struct weft__counts){.parks = {0}};
+	weft__stats = (struct weft__stats){.tasks = 0};
+	reported = false;
+}
+
+void weft__report_end(void)
+{
+	reported = true;
+}
+
 void weft__report(void)
 {
-	static bool reported;
-
 	if (!weft__settings.stats || reported)
 		return;
 	reported = true;

@@ -60,6 +60,11 @@ static unsigned int read_number(const char *name, unsigned int fallback, unsigne
 
 void weft__read_settings(void)
 {
+	static bool read;
+
+	if (read)
+		return;
+	read = true;
 	weft__settings.on = read_switch("WEFT");
 	if (!weft__settings.on)
 		return;

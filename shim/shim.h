@@ -47,6 +47,10 @@ static inline long weft__blocks(const struct weft__call *c)
 	return WEFT__PASS;
 }
 
+/** Begin the statistics of this process, or leave them to its parent. */
+void weft__report_begin(void);
+void weft__report_end(void);
+
 /** Print the statistics to stderr, once, if they are wanted. */
 void weft__report(void);
 

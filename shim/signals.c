@@ -12,8 +12,10 @@
 #include "signals.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "kernel_handler.h"
 #include "hub.h"
@@ -101,6 +103,48 @@ long weft__signals_begin(struct weft__thread *me)
 			install(signal, &actions[signal]);
 	}
 	return 0;
+}
+
+/* What is pending for the kernel thread alone: SigPnd in its status, proc(5). */
+static uint64_t pending_in_kernel(void)
+{
+	char text[1800];
+	const char *line;
+	uint64_t set = 0;
+	long n = weft__raw(SYS_openat, AT_FDCWD, "/proc/thread-self/status", O_RDONLY | O_CLOEXEC);
+	long number = n;
+
+	if (n < 0)
+		return 0;
+	n = weft__raw(SYS_read, number, text, sizeof(text) - 1);
+	weft__raw(SYS_close, number);
+	text[n < 0 ? 0 : n] = '\0';
+	line = strstr(text, "SigPnd:\t");
+	for (line = line == NULL ? "" : line + strlen("SigPnd:\t"); *line > ' '; line++)
+		set = set << 4 | (uint64_t)(*line <= '9' ? *line - '0' : *line - 'a' + 10);
+	return set;
+}
+
+void weft__signals_adopt(struct weft__thread *thread)
+{
+	struct timespec now = {0, 0};
+	siginfo_t info;
+	uint64_t set = 0;
+
+	weft__raw(SYS_rt_sigpending, &set, sizeof(set));
+	/* A thread's own is taken before the process's of the same number. */
+	while (set != 0 && (set = pending_in_kernel()) != 0 &&
+	       weft__raw(SYS_rt_sigtimedwait, &set, &info, &now, sizeof(set)) > 0)
+		weft__pending_add(thread, &info);
+}
+
+void weft__signals_lend(struct weft__thread *thread)
+{
+	long process = weft__raw(SYS_getpid), kernel_thread = weft__raw(SYS_gettid);
+	siginfo_t info;
+
+	while (weft__signal_take_own(thread, &info))
+		weft__raw(SYS_rt_tgsigqueueinfo, process, kernel_thread, info.si_signo, &info);
 }
 
 void weft__signals_end(const struct weft__thread *me)

@@ -44,6 +44,12 @@ struct weft__ucontext {
 /** Take over the handlers that are installed, and the faults of weft's own accesses: 0, -errno. */
 long weft__signals_begin(struct weft__thread *me);
 
+/** Take over what is pending in the kernel for its one thread, and not for the process. */
+void weft__signals_adopt(struct weft__thread *thread);
+
+/** Give the kernel back what is pending for a thread: for exec(2). Its mask is the kernel's. */
+void weft__signals_lend(struct weft__thread *thread);
+
 /** Give the kernel the program's handlers and stack back: for a child after fork(2). */
 void weft__signals_end(const struct weft__thread *me);
 

@@ -36,6 +36,7 @@ struct weft__thread {
 	stack_t altstack;        /* sigaltstack(2) */
 	uintptr_t spare_stack;   /* where it lies preempted when its own may be small; 0: none */
 
+	bool overdue;         /* to be preempted as it leaves weft's code */
 	uint64_t deadline_ns; /* of the call in progress, kept while it starts over */
 	bool restarted;       /* the call in progress starts over: deadline_ns holds */
 } __attribute__((aligned(64)));

@@ -7,8 +7,8 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 {
 	(void)context;
 	depth++;
-	say("%d value %d depth %d", signal, info->si_code == SI_QUEUE ? info->si_value.sival_int : 0,
-	    (int)depth);
+	say("%d value %d depth %d", signal,
+	    info->si_code == SI_QUEUE ? info->si_value.sival_int : 0, (int)depth);
 	depth--;
 }
 
