@@ -147,8 +147,8 @@ static void switch_away(struct weft_task *me)
 	struct weft__context *to;
 
 	carrier->spent = 0;
-	if (weft__unlikely(weft__stats_wanted))
-		weft__stats_run_ended(carrier, me);
+	if (weft__unlikely(weft__watched != 0))
+		weft__run_ended(carrier, me);
 	to = next_context(carrier);
 	if (to == &me->context)
 		return;
@@ -167,8 +167,8 @@ void weft__run_ready(struct weft__carrier *carrier)
 	task->state = WEFT__RUNNING;
 	if (task->context.fs_base == 0)
 		weft__current = task;
-	if (weft__unlikely(weft__stats_wanted))
-		carrier->run_since_ns = weft__now_ns();
+	if (weft__unlikely(weft__watched != 0))
+		weft__run_ended(carrier, NULL);
 	weft__context_switch(&carrier->hub_context, &task->context);
 	weft__bury_dead(carrier);
 }
@@ -287,8 +287,8 @@ void weft__task_exit(void)
 	struct weft_task *me = weft__current;
 	struct weft__carrier *carrier = me->carrier;
 
-	if (weft__unlikely(weft__stats_wanted))
-		weft__stats_run_ended(carrier, me);
+	if (weft__unlikely(weft__watched != 0))
+		weft__run_ended(carrier, me);
 	me->state = WEFT__DEAD;
 	carrier->tasks--;
 	me->next = carrier->dead;

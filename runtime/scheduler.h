@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "context.h"
+#include "cpu.h"
 #include "list.h"
 #include "raw.h"
 #include "timer.h"
@@ -66,6 +67,7 @@ struct weft_task {
 	unsigned int waiters_room;
 	struct weft__parked parked;
 	void (*bury)(struct weft_task *task); /* frees it once it has left; NULL: nothing to free */
+	uint64_t cpu_ns;                      /* processor time, as far as it is counted (cpu.h) */
 };
 
 struct weft__queue {
@@ -88,6 +90,7 @@ struct weft__carrier {
 	void (*attend)(struct weft__carrier *carrier); /* the hub calls it when `attention` */
 	volatile int attention;
 	uint64_t run_since_ns; /* statistics: since when the running task has run */
+	struct weft__cpu cpu;
 };
 
 /** The task that runs in this thread's thread pointer; NULL in a hub or any other thread. */

@@ -17,7 +17,7 @@ struct weft__stats {
 	uint64_t idle_waits; /* of those, the ones that had time to wait */
 	uint64_t offloads;
 	unsigned int offload_threads;
-	uint64_t longest_run_ns;   /* without a switch; only while weft__stats_wanted */
+	uint64_t longest_run_ns;   /* without a switch; only while WEFT__WATCH_RUNS */
 	uint64_t longest_run_task; /* weft__stats_name() of who it was */
 };
 
@@ -28,13 +28,19 @@ extern WEFT__SHARED struct weft__stats weft__stats;
 	__atomic_store_n(&(counter), __atomic_load_n(&(counter), __ATOMIC_RELAXED) + 1, \
 			 __ATOMIC_RELAXED)
 
-/** Whether runs are timed, which costs 25 ns a switch. */
-extern WEFT__SHARED bool weft__stats_wanted;
+/** Why somebody looks at the end of each run. */
+enum weft__watch {
+	WEFT__WATCH_RUNS = 1, /* statistics: each is timed, which costs 25 ns a switch */
+	WEFT__WATCH_CPU = 2,  /* processor time is counted (cpu.h) */
+};
+
+/** Bits of enum weft__watch. While there are none, a switch costs nothing more for any. */
+extern WEFT__SHARED volatile unsigned int weft__watched;
 
 /** How to name a task in a line of statistics; NULL: not named. Called as its run ends. */
 extern WEFT__SHARED uint64_t (*weft__stats_name)(const struct weft_task *task);
 
-/** Note that a task stops running now. */
-void weft__stats_run_ended(struct weft__carrier *carrier, const struct weft_task *task);
+/** While watched: note that a task stops running now, or that the hub does (NULL). */
+void weft__run_ended(struct weft__carrier *carrier, struct weft_task *task);
 
 #endif

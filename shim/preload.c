@@ -122,7 +122,7 @@ static void wake_up(void)
 	    !patch())
 		return;
 	*carrier = (struct weft__carrier){.attend = weft__signals_attend};
-	weft__stats_wanted = weft__settings.stats;
+	weft__watched = weft__settings.stats ? WEFT__WATCH_RUNS : 0;
 	weft__stats_name = name_task;
 	weft__adopt_main(carrier);
 	if (weft__signals_begin(&weft__main_thread) != 0) {

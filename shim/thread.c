@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "cpu.h"
 #include "process.h"
 #include "handlers.h"
 #include "kernel_handler.h"
@@ -105,6 +106,7 @@ void weft__adopt_main(struct weft__carrier *carrier)
 	thread->stack_top = (uintptr_t)__libc_stack_end;
 	thread->stack = thread->stack_top - MAIN_STACK_BYTES;
 	carrier->tasks = 1;
+	weft__cpu_begin(carrier, &thread->task);
 	weft__mask_begin(thread);
 	/* What the kernel would do for it when it ends, the task does before (pthread_exit). */
 	weft__raw(SYS_prctl, PR_GET_TID_ADDRESS, &thread->clear_tid);

@@ -1,0 +1,100 @@
+/*
+ * See cpu.h.
+ *
+ * Of a carrier's processor time, `given_ns` has been given to tasks or is the hub's. What short runs
+ * have had since, by the wall's clock, is `short_ns`: the next look at the carrier's own clock
+ * takes that off before the rest is given to whoever ran last. An error so stays as small as a run
+ * is short, and does not add up.
+ */
+#include "cpu.h"
+
+#include <stddef.h>
+#include <time.h>
+
+#include "scheduler.h"
+#include "stats.h"
+
+/* What the task that first asks may have had since a tick: the longest there is between two. */
+#define TICK_NS 10000000U
+
+/* A run so long is worth a system call. */
+#define LONG_RUN_NS 20000U
+
+/* Past libc, whose call may be patched. */
+static uint64_t carrier_clock(void)
+{
+	struct timespec now = {0, 0};
+
+	weft__raw(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+void weft__cpu_begin(struct weft__carrier *carrier, struct weft_task *first)
+{
+	weft__watched &= ~WEFT__WATCH_CPU;
+	carrier->cpu = (struct weft__cpu){.given_ns = carrier_clock()};
+	first->cpu_ns = carrier->cpu.given_ns;
+}
+
+void weft__cpu_sample(struct weft_task *running, uint64_t ns)
+{
+	if (running == NULL || (weft__watched & WEFT__WATCH_CPU) != 0)
+		return;
+	running->cpu_ns += ns;
+	running->carrier->cpu.given_ns += ns;
+}
+
+/* Give what the carrier has had to a task; NULL: to the hub, who keeps no account. */
+static void give(struct weft__cpu *cpu, struct weft_task *task)
+{
+	uint64_t now = carrier_clock(), had;
+
+	/* A sample counts a whole tick, however little of it has passed: it may be ahead. */
+	if (now <= cpu->given_ns)
+		return;
+	had = now - cpu->given_ns;
+	cpu->given_ns = now;
+	if (had <= cpu->short_ns) {
+		cpu->short_ns -= had;
+		return;
+	}
+	if (task != NULL)
+		task->cpu_ns += had - cpu->short_ns;
+	cpu->short_ns = 0;
+}
+
+void weft__cpu_run_ended(struct weft__carrier *carrier, struct weft_task *task)
+{
+	struct weft__cpu *cpu = &carrier->cpu;
+	uint64_t now = weft__now_ns(), run = now - cpu->since_ns;
+
+	cpu->since_ns = now;
+	if (task == NULL || run >= LONG_RUN_NS) {
+		give(cpu, task);
+	} else {
+		task->cpu_ns += run;
+		cpu->short_ns += run;
+	}
+}
+
+/* What no sample has caught is the running task's as far as one tick goes, else nobody's. */
+static void begin_exact(struct weft__cpu *cpu)
+{
+	uint64_t now;
+
+	weft__watched |= WEFT__WATCH_CPU;
+	now = carrier_clock();
+	if (now > cpu->given_ns + TICK_NS)
+		cpu->given_ns = now - TICK_NS;
+}
+
+uint64_t weft__cpu_time(const struct weft_task *task)
+{
+	struct weft__cpu *cpu = &task->carrier->cpu;
+
+	if ((weft__watched & WEFT__WATCH_CPU) == 0)
+		begin_exact(cpu);
+	give(cpu, weft__current);
+	cpu->since_ns = weft__now_ns();
+	return task->cpu_ns;
+}
