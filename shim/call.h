@@ -42,6 +42,9 @@ extern weft__handler *const weft__handlers[WEFT__CALLS];
 /** Where every patched site arrives (entry_x86_64.S). */
 void weft__entry(void);
 
+/** Where the sites of the vDSO arrive: on to weft__entry, or back when the clock is no thread's. */
+void weft__entry_clock(void);
+
 /** Where a new task begins: as if its system call had just returned 0. */
 void weft__entry_child(void *call) __attribute__((noreturn));
 

@@ -59,7 +59,8 @@ static bool refuse(const char *why)
 
 static bool patch(void)
 {
-	struct weft__patch_result result;
+	struct weft__patch_result result, vdso;
+	const char *why;
 
 	if (weft__sites_patched > 0)
 		return true;
@@ -67,10 +68,14 @@ static bool patch(void)
 		return refuse("no wrfsbase instruction (FSGSBASE, Linux 5.9)");
 	if (has_threads())
 		return refuse("there are threads already");
-	if (weft__patch_libc(&result) != 0)
-		return refuse(result.refused);
+	why = weft__patch_libc(&result);
+	if (why != NULL)
+		return refuse(why);
 	weft__sites_patched = result.patched;
 	weft__sites_unfit = result.unfit;
+	/* Sealed (mseal(2) of Linux 6.10 and later), or built unlike any known: without it, then. */
+	if (weft__patch_vdso(&vdso) == NULL)
+		weft__sites_patched += vdso.patched;
 	return true;
 }
 

@@ -12,7 +12,7 @@
  *	        jmp   end of the window
  *
  * While the text is writable it is not executable, so from the first to the second mprotect
- * nothing in libc may run: no call, no signal handler. CMakeLists.txt keeps the compiler from
+ * nothing in libc, nor the vDSO, may run: no call, no signal handler. CMakeLists.txt keeps the compiler from
  * turning the loops of this file into calls of memcpy.
  */
 #include "patch.h"
@@ -74,6 +74,8 @@ static int map_region(const struct weft__text *text, size_t n, struct region *re
 		}
 		if (start != MAP_FAILED) /* before Linux 4.17 the flag is only a hint */
 			munmap(start, region->bytes);
+		else if (errno != EEXIST) /* the vDSO may lie at the end of all addresses */
+			break;
 	}
 	return -ENOMEM;
 }
@@ -94,9 +96,8 @@ static void build_stub(uint8_t *at, uintptr_t entry_slot, const struct weft__sit
 }
 
 static int build_stubs(const struct weft__text *text, const struct weft__sites *sites,
-		       struct region *region)
+		       uintptr_t entry, struct region *region)
 {
-	uintptr_t entry = (uintptr_t)weft__entry;
 	int err = map_region(text, sites->n, region);
 
 	if (err != 0)
@@ -154,48 +155,61 @@ static int rewrite(const struct weft__text *text, const struct weft__sites *site
 	return (int)err;
 }
 
+/* Turn the sites of a text, which may be rewritten, into jumps; what refused it, or NULL. */
+static const char *patch_text(const struct weft__text *text, const struct weft__sites *sites,
+			      uintptr_t entry)
+{
+	struct region region = {NULL, 0};
+	const char *refused = NULL;
+
+	if (build_stubs(text, sites, entry, &region) != 0)
+		refused = "no room for the stubs near its text";
+	else if (rewrite(text, sites, &region) != 0)
+		refused = "its text may not be rewritten";
+	if (refused != NULL && region.start != NULL)
+		munmap(region.start, region.bytes);
+	return refused;
+}
+
+static const char *patch_object(const char *prefix, weft__wanted *wanted, uintptr_t entry,
+				struct weft__patch_result *result)
+{
+	struct weft__text text;
+	struct weft__sites sites;
+	const char *refused = "no system calls found in it";
+
+	if (weft__find_text(prefix, &text) != 0)
+		return "it is not loaded, or not laid out as usual";
+	if (!may_rewrite(text.start & ~(PAGE - 1)))
+		return "its text may not be rewritten";
+	if (weft__find_sites(&text, wanted, &sites) != 0)
+		return "out of memory";
+	if (sites.n > 0)
+		refused = patch_text(&text, &sites, entry);
+	result->patched = sites.n;
+	result->unfit = sites.unfit;
+	free(sites.site);
+	return refused;
+}
+
 /* Every handler's number, and every site whose number only shows at run time. */
-static int wanted(int nr)
+static int wanted_of_libc(int nr)
 {
 	return nr < 0 || (nr < WEFT__CALLS && weft__handlers[nr] != NULL);
 }
 
-int weft__patch_libc(struct weft__patch_result *result)
+const char *weft__patch_libc(struct weft__patch_result *result)
 {
-	struct weft__text text;
-	struct weft__sites sites = {.site = NULL};
-	struct region region = {NULL, 0};
-	int err;
+	return patch_object("libc.so.6", wanted_of_libc, (uintptr_t)weft__entry, result);
+}
 
-	result->refused = "libc.so.6 is not loaded, or not as glibc lays it out";
-	err = weft__find_text("libc.so.6", &text);
-	if (err != 0)
-		return err;
-	result->refused = "its text may not be rewritten";
-	if (!may_rewrite(text.start & ~(PAGE - 1)))
-		return -EACCES;
-	result->refused = "out of memory";
-	err = weft__find_sites(&text, wanted, &sites);
-	if (err != 0)
-		return err;
-	result->refused = "no system calls found in libc.so.6";
-	err = -ENOTSUP;
-	if (sites.n == 0)
-		goto free_sites;
-	result->refused = "no room for the stubs near libc's text";
-	err = build_stubs(&text, &sites, &region);
-	if (err == 0) {
-		result->refused = "its text may not be rewritten";
-		err = rewrite(&text, &sites, &region);
-	}
-	if (err != 0 && region.start != NULL)
-		munmap(region.start, region.bytes);
-	if (err == 0) {
-		result->refused = NULL;
-		result->patched = sites.n;
-		result->unfit = sites.unfit;
-	}
-free_sites:
-	free(sites.site);
-	return err;
+static int wanted_of_vdso(int nr)
+{
+	return nr < 0 || nr == SYS_clock_gettime || nr == SYS_clock_getres;
+}
+
+const char *weft__patch_vdso(struct weft__patch_result *result)
+{
+	return patch_object("linux-vdso.so.1", wanted_of_vdso, (uintptr_t)weft__entry_clock,
+			    result);
 }

@@ -1,12 +1,11 @@
-/* Turning the sites of libc into jumps to weft's stubs, all of them or none. */
+/* Turning the sites of an object into jumps to weft's stubs, all of them or none. */
 #ifndef WEFT_PATCH_H
 #define WEFT_PATCH_H
 
 #include <stddef.h>
 
 struct weft__patch_result {
-	size_t patched, unfit;
-	const char *refused; /* why nothing was patched, when that is so */
+	size_t patched, unfit; /* sites; valid when nothing was refused */
 };
 
 /**
@@ -14,8 +13,11 @@ struct weft__patch_result {
  *
  * Context  the process has one thread
  *
- * @return 0, or a negative errno with result->refused set; then nothing has changed
+ * @return NULL, or what refused it; then nothing has changed
  */
-int weft__patch_libc(struct weft__patch_result *result);
+const char *weft__patch_libc(struct weft__patch_result *result);
+
+/** As weft__patch_libc(), for the calls that the kernel's own library makes: clocks it cannot read. */
+const char *weft__patch_vdso(struct weft__patch_result *result);
 
 #endif
