@@ -111,8 +111,8 @@ long on_clock_nanosleep(struct weft__call *c)
 	case CLOCK_BOOTTIME:
 	case CLOCK_TAI:
 		break;
-	default: /* clocks of processor time, and what is none */
-		return weft__blocks(c);
+	default:
+		return weft__sleep_on_cpu_clock(c);
 	}
 	if ((c->arg[1] & TIMER_ABSTIME) == 0) {
 		err = weft__deadline_after((void *)c->arg[2], &deadline_ns);

@@ -12,9 +12,13 @@
 #include "list.h"
 #include "mask.h"
 
-/** Task ids begin above every id the kernel hands out; futex words have room for 30 bits. */
+/**
+ * Task ids begin above every id the kernel hands out. Futex words have room for 30 bits; numbers of
+ * clocks for 28, and the ids to whose clocks the kernel's own numbers would belong stay out of use
+ * (call_clock.c).
+ */
 #define WEFT__FIRST_TID 0x10000000
-#define WEFT__LAST_TID 0x3fffffff
+#define WEFT__LAST_TID 0x1fffff00
 
 struct weft__thread {
 	struct weft_task task; /* first: &thread->task is the thread */
@@ -26,6 +30,8 @@ struct weft__thread {
 	uintptr_t stack_top;
 	uintptr_t entry; /* what pthread_create was given, for the statistics; or 0 */
 	char name[16];   /* prctl(PR_SET_NAME) */
+
+	uint64_t user_ns, system_ns; /* its processor time, as last told in two parts */
 
 	struct weft__mask_group *mask; /* the signals it blocks */
 	uint64_t mask_after;     /* what it goes back to when a call such as ppoll(2) is over */

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "call.h"
+
 /** A duration in nanoseconds; the longest there is when it does not fit. */
 uint64_t weft__to_ns(const struct timespec *time);
 
@@ -21,6 +23,9 @@ long weft__deadline_after(const struct timespec *time, uint64_t *deadline_ns);
 
 /** As weft__deadline_after(), for milliseconds. */
 uint64_t weft__deadline_after_ms(int64_t ms);
+
+/** clock_nanosleep(2) on clocks of processor time; the kernel answers for what is none. */
+long weft__sleep_on_cpu_clock(struct weft__call *c);
 
 /** What is left until a deadline; 0 when it has passed. */
 struct timespec weft__left_until(uint64_t deadline_ns);
