@@ -19,6 +19,7 @@ enum weft__kind {
 	WEFT__PIPE,    /* RWF_NOWAIT tries */
 	WEFT__FILE,    /* never waits long: regular files, directories, block devices */
 	WEFT__OTHER,   /* readiness first, then the call */
+	WEFT__NAME,    /* what is written becomes a thread's name */
 };
 
 /** The record of one descriptor number. Zero-filled means: nothing known. */
@@ -36,8 +37,11 @@ struct weft__fd {
 	uint32_t generation; /* counts closes, so that a waiter sees that its file is gone */
 	uint32_t nonblock_epoch;
 	uint32_t timeouts_epoch;
-	uint32_t fork_epoch; /* when it was made here; older: others may have it */
-	bool timeouts;       /* SO_RCVTIMEO or SO_SNDTIMEO is set; valid in timeouts_epoch */
+	union {
+		uint32_t fork_epoch; /* when it was made here; older: others may have it */
+		uint32_t tid;        /* WEFT__NAME: whose */
+	};
+	bool timeouts; /* SO_RCVTIMEO or SO_SNDTIMEO is set; valid in timeouts_epoch */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct weft__fd) == 64, "a descriptor is one line of the cache");

@@ -127,6 +127,8 @@ long on_write(struct weft__call *c)
 		return weft__send_bytes(c, fd, (const char *)c->arg[1], c->arg[2], 0);
 	case WEFT__OTHER:
 		return when_ready(c, fd, POLLOUT);
+	case WEFT__NAME:
+		return weft__write_name(c, fd);
 	default:
 		return WEFT__PASS;
 	}

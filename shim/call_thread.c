@@ -138,8 +138,11 @@ long on_prctl(struct weft__call *c)
 	struct weft__thread *me = weft__thread_here();
 	char name[sizeof(me->name)] = "";
 
-	if (me == &weft__main_thread)
+	if (me == &weft__main_thread) {
+		if (c->arg[0] == PR_SET_NAME)
+			weft__main_renamed = true;
 		return WEFT__PASS;
+	}
 	switch (c->arg[0]) {
 	case PR_SET_NAME:
 		for (size_t i = 0; i < sizeof(name) - 1; i++) {

@@ -24,6 +24,7 @@ extern void *__libc_stack_end; /* ld.so's */
 struct weft__thread weft__main_thread;
 __thread bool weft__creating_thread;
 __thread uintptr_t weft__next_entry;
+bool weft__main_renamed;
 bool weft__making_hub;
 
 static struct weft__link by_tid[TID_BUCKETS];
@@ -102,6 +103,7 @@ void weft__adopt_main(struct weft__carrier *carrier)
 	memset(by_tid, 0, sizeof(by_tid));
 	init_thread(thread, carrier, (int)weft__raw(SYS_gettid));
 	weft__raw(SYS_prctl, PR_GET_NAME, thread->name);
+	weft__main_renamed = false;
 	__asm__("rdfsbase %0" : "=r"(thread->task.context.fs_base));
 	thread->stack_top = (uintptr_t)__libc_stack_end;
 	thread->stack = thread->stack_top - MAIN_STACK_BYTES;
@@ -166,6 +168,8 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 	thread->stack_top = birth->stack_top;
 	thread->entry = weft__next_entry;
 	weft__next_entry = 0;
+	if (weft__main_renamed && parent == &weft__main_thread)
+		weft__raw(SYS_prctl, PR_GET_NAME, parent->name);
 	memcpy(thread->name, parent->name, sizeof(thread->name));
 	weft__mask_inherit(thread, parent);
 	if ((birth->flags & CLONE_PARENT_SETTID) != 0)

@@ -50,6 +50,12 @@ struct weft__thread {
 /** The thread that called main(). */
 extern struct weft__thread weft__main_thread;
 
+/**
+ * Whether the main thread's name, which the kernel keeps, may have changed. Valid while weft is
+ * awake.
+ */
+extern bool weft__main_renamed;
+
 /** The thread that runs. Context: a task. */
 static inline struct weft__thread *weft__thread_here(void)
 {
