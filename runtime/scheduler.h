@@ -50,7 +50,7 @@ struct weft_task {
 	volatile uint8_t attention; /* 1: something is to be done before it leaves weft; parks
 				       end at once with -EINTR */
 	uint8_t state;              /* enum weft__task_state */
-	bool joined;                /* native tasks: a reference is out */
+	uint8_t priority;           /* where it waits it stands before those of a lower one */
 	int wake_result;            /* what park returns; written by who wakes */
 	struct weft__context context;
 	struct weft__carrier *carrier;
@@ -67,6 +67,7 @@ struct weft_task {
 	unsigned int waiters_room;
 	struct weft__parked parked;
 	void (*bury)(struct weft_task *task); /* frees it once it has left; NULL: nothing to free */
+	bool joined;                          /* native tasks: a reference is out */
 	uint64_t cpu_ns;                      /* processor time, as far as it is counted (cpu.h) */
 };
 

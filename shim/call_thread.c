@@ -1,8 +1,7 @@
-/* Calls by which a thread speaks of itself: its id, its end, its name, its place. */
+/* Calls by which a thread speaks of itself: its id, its end, its name. */
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/rseq.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -158,64 +157,4 @@ long on_prctl(struct weft__call *c)
 	default:
 		return WEFT__PASS;
 	}
-}
-
-/*
- * Scheduling of a task, by its id: asked, the kernel thread's answers; told, it is checked as far
- * as the kernel would and has no effect, since all tasks run on the one thread.
- */
-static bool about_task(const struct weft__call *c)
-{
-	return c->arg[0] >= WEFT__FIRST_TID;
-}
-
-static long ask_for_process(const struct weft__call *c)
-{
-	if (!about_task(c))
-		return WEFT__PASS;
-	if (weft__thread_by_tid(c->arg[0]) == NULL)
-		return -ESRCH;
-	return weft__raw(c->nr, 0, c->arg[1], c->arg[2]);
-}
-
-long on_sched_getaffinity(struct weft__call *c)
-{
-	return ask_for_process(c);
-}
-
-long on_sched_getscheduler(struct weft__call *c)
-{
-	return ask_for_process(c);
-}
-
-long on_sched_getparam(struct weft__call *c)
-{
-	return ask_for_process(c);
-}
-
-/* Whether a task may be told anything, and the memory it is told from is there. */
-static long told(const struct weft__call *c, const void *from, size_t n)
-{
-	char byte[sizeof(cpu_set_t)];
-
-	if (!about_task(c))
-		return WEFT__PASS;
-	if (weft__thread_by_tid(c->arg[0]) == NULL)
-		return -ESRCH;
-	return weft__copy(byte, from, n < sizeof(byte) ? n : sizeof(byte));
-}
-
-long on_sched_setaffinity(struct weft__call *c)
-{
-	return told(c, (void *)c->arg[2], (size_t)c->arg[1]);
-}
-
-long on_sched_setscheduler(struct weft__call *c)
-{
-	return told(c, (void *)c->arg[2], sizeof(struct sched_param));
-}
-
-long on_sched_setparam(struct weft__call *c)
-{
-	return told(c, (void *)c->arg[1], sizeof(struct sched_param));
 }

@@ -52,6 +52,17 @@ struct weft__thread *weft__thread_by_tid(long tid)
 	return NULL;
 }
 
+struct weft__thread *weft__thread_next(const struct weft__thread *thread)
+{
+	size_t i = thread == NULL ? 0 : (unsigned long)thread->tid % TID_BUCKETS;
+	const struct weft__link *link = thread == NULL ? &by_tid[0] : &thread->by_tid;
+
+	for (link = link->next; link == NULL || link == &by_tid[i]; link = by_tid[i].next)
+		if (++i == TID_BUCKETS)
+			return NULL;
+	return weft__container(link, struct weft__thread, by_tid);
+}
+
 static bool admits(const struct weft__thread *thread, int signal)
 {
 	return thread->task.state != WEFT__DEAD &&
@@ -60,23 +71,16 @@ static bool admits(const struct weft__thread *thread, int signal)
 
 struct weft__thread *weft__thread_admitting(int signal)
 {
+	struct weft__thread *thread;
+
 	if (admits(&weft__main_thread, signal))
 		return &weft__main_thread;
 	if (weft__current != NULL && admits(weft__thread_here(), signal))
 		return weft__thread_here();
-	for (size_t i = 0; i < TID_BUCKETS; i++) {
-		if (by_tid[i].next == NULL)
-			continue;
-		for (struct weft__link *link = by_tid[i].next; link != &by_tid[i];
-		     link = link->next) {
-			struct weft__thread *thread =
-				weft__container(link, struct weft__thread, by_tid);
-
-			if (admits(thread, signal))
-				return thread;
-		}
-	}
-	return NULL;
+	for (thread = weft__thread_next(NULL); thread != NULL; thread = weft__thread_next(thread))
+		if (admits(thread, signal))
+			break;
+	return thread;
 }
 
 intptr_t weft__current_offset(void)
@@ -104,6 +108,7 @@ void weft__adopt_main(struct weft__carrier *carrier)
 	init_thread(thread, carrier, (int)weft__raw(SYS_gettid));
 	weft__raw(SYS_prctl, PR_GET_NAME, thread->name);
 	weft__main_renamed = false;
+	weft__schedule_learn(thread);
 	__asm__("rdfsbase %0" : "=r"(thread->task.context.fs_base));
 	thread->stack_top = (uintptr_t)__libc_stack_end;
 	thread->stack = thread->stack_top - MAIN_STACK_BYTES;
@@ -125,6 +130,7 @@ static int new_tid(void)
 static void bury(struct weft_task *task)
 {
 	weft__task_release(task);
+	weft__schedule_drop((struct weft__thread *)task);
 	weft__spare_stack_free(((struct weft__thread *)task)->spare_stack);
 	weft__free(task, sizeof(struct weft__thread));
 }
@@ -171,6 +177,7 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 	if (weft__main_renamed && parent == &weft__main_thread)
 		weft__raw(SYS_prctl, PR_GET_NAME, parent->name);
 	memcpy(thread->name, parent->name, sizeof(thread->name));
+	weft__schedule_inherit(thread, parent);
 	weft__mask_inherit(thread, parent);
 	if ((birth->flags & CLONE_PARENT_SETTID) != 0)
 		weft__copy((void *)birth->parent_tid, &thread->tid, sizeof(thread->tid));

@@ -11,6 +11,7 @@
 #include "call.h"
 #include "list.h"
 #include "mask.h"
+#include "schedule.h"
 
 /**
  * Task ids begin above every id the kernel hands out. Futex words have room for 30 bits; numbers of
@@ -32,6 +33,7 @@ struct weft__thread {
 	char name[16];   /* prctl(PR_SET_NAME) */
 
 	uint64_t user_ns, system_ns; /* its processor time, as last told in two parts */
+	struct weft__schedule schedule;
 
 	struct weft__mask_group *mask; /* the signals it blocks */
 	uint64_t mask_after;     /* what it goes back to when a call such as ppoll(2) is over */
@@ -64,6 +66,9 @@ static inline struct weft__thread *weft__thread_here(void)
 
 /** The thread with an id; NULL when there is none among the tasks. */
 struct weft__thread *weft__thread_by_tid(long tid);
+
+/** Each thread in turn, in no order: the first after NULL, NULL after the last. */
+struct weft__thread *weft__thread_next(const struct weft__thread *thread);
 
 /** Any thread that does not block a signal: the main one, the running one, another; or NULL. */
 struct weft__thread *weft__thread_admitting(int signal);
