@@ -1,7 +1,8 @@
 /*
  * See parking.h.
  *
- *   buckets[hash(address)] -> lock, ring of tasks' `parked` links, first come first
+ *   buckets[hash(address)] -> lock, ring of tasks' `parked` links, highest priority first,
+ *                             then first come first
  *
  * A waiter leaves its ring in one of two ways: who wakes it takes it out (state WOKEN), or it
  * takes itself out after a timeout or an interruption. Both happen under the bucket's lock. A
@@ -84,6 +85,23 @@ static long settle(struct weft_task *me, int result)
 	return 0;
 }
 
+static struct weft_task *task_of(struct weft__link *link)
+{
+	return weft__container(link, struct weft_task, parked.link);
+}
+
+/* Behind those of its own priority, as in the kernel's queues. Most have none: that is the end. */
+static void line_up(struct bucket *bucket, struct weft_task *task)
+{
+	struct weft__link *before = &bucket->waiting;
+
+	if (weft__unlikely(task->priority != 0))
+		do
+			before = before->next;
+		while (before != &bucket->waiting && task_of(before)->priority >= task->priority);
+	weft__list_append(before, &task->parked.link);
+}
+
 long weft__lot_wait(uintptr_t address, uint32_t expected, uint32_t bitset, uint64_t deadline_ns,
 		    weft__load_word *load)
 {
@@ -102,18 +120,13 @@ long weft__lot_wait(uintptr_t address, uint32_t expected, uint32_t bitset, uint6
 	me->parked.key = address;
 	me->parked.bitset = bitset;
 	me->parked.state = WAITING;
-	weft__list_append(&bucket->waiting, &me->parked.link);
+	line_up(bucket, me);
 	unlock(bucket);
 
 	result = weft__park(deadline_ns);
 	if (result == 0 && me->parked.state == WOKEN)
 		return 0;
 	return settle(me, result);
-}
-
-static struct weft_task *task_of(struct weft__link *link)
-{
-	return weft__container(link, struct weft_task, parked.link);
 }
 
 /* Take a waiter out and make it ready. Context: its bucket is locked. */
@@ -183,7 +196,7 @@ long weft__lot_requeue(uintptr_t address, long wake, uintptr_t to, long move,
 			continue;
 		weft__list_remove(link);
 		__atomic_store_n(&task->parked.key, to, __ATOMIC_RELEASE);
-		weft__list_append(&to_bucket->waiting, link);
+		line_up(to_bucket, task);
 		move--;
 		++*moved;
 	}

@@ -29,7 +29,7 @@ typedef long weft__load_word(uintptr_t address, uint32_t *value);
 WEFT__SHARED long weft__lot_wait(uintptr_t address, uint32_t expected, uint32_t bitset,
 				 uint64_t deadline_ns, weft__load_word *load);
 
-/** Wake at most `most` of those whose bitset meets `bitset`, first come first; how many. */
+/** Wake at most `most` of those whose bitset meets `bitset`, as they stand; how many. */
 WEFT__SHARED long weft__lot_wake(uintptr_t address, long most, uint32_t bitset);
 
 /**
