@@ -18,6 +18,7 @@
 #include <time.h>
 #include <ucontext.h>
 
+#include "cpu.h"
 #include "deliver.h"
 #include "mask.h"
 #include "shim.h"
@@ -47,6 +48,8 @@ struct frame {
 	siginfo_t info;
 	enum why why;
 };
+
+static uint64_t tick_ns; /* processor time from one tick to the next */
 
 static char kernel_handler_stack[64 * 1024] __attribute__((aligned(64)));
 
@@ -212,6 +215,7 @@ static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__uc
 		return false;
 	if (me == NULL)
 		return true;
+	weft__cpu_sample(&me->task, tick_ns * (uint64_t)(1 + info->si_overrun));
 	/* It may have begun just now; the next tick that finds it has seen it run for a while. */
 	if (ticked == me && me->task.inside) {
 		me->overdue = true;
@@ -258,6 +262,7 @@ long weft__preempt_begin(unsigned int period_ms)
 	int timer;
 	long err;
 
+	tick_ns = (uint64_t)period_ms * 500000U;
 	memset(&event, 0, sizeof(event));
 	event.sigev_notify = SIGEV_THREAD_ID;
 	event.sigev_signo = WEFT__SIGNAL_SETXID;

@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "memory.h"
 #include "shim.h"
 #include "thread.h"
 
@@ -173,18 +173,21 @@ void weft__schedule_inherit(struct weft__thread *thread, const struct weft__thre
 
 void weft__schedule_drop(struct weft__thread *thread)
 {
-	free(thread->schedule.processors);
+	struct weft__processors *processors = thread->schedule.processors;
+
+	if (processors != NULL)
+		weft__free(processors, sizeof(*processors) + processors->bytes);
 }
 
 long weft__schedule_place(struct weft__thread *thread, const unsigned char *mask, size_t bytes)
 {
-	struct weft__processors *copy = malloc(sizeof(*copy) + bytes);
+	struct weft__processors *copy = weft__alloc(sizeof(*copy) + bytes);
 
 	if (copy == NULL)
 		return -ENOMEM;
 	copy->bytes = bytes;
 	memcpy(copy->mask, mask, bytes);
-	free(thread->schedule.processors);
+	weft__schedule_drop(thread);
 	thread->schedule.processors = copy;
 	return 0;
 }
