@@ -5,19 +5,33 @@
  * few instructions. Idle threads wait on `posted` by raw futex: the program's parking lot must
  * not see them. Threads are made by the hub, whose own thread pointer is no task's, so that
  * libc makes a kernel thread and not a task.
+ *
+ * A job whose task is interrupted is stopped: taken out of the queue, or its thread is sent a
+ * signal. That may come at any time, when the call has ended and the next one is being made too:
+ * the handler looks at what the thread is at, and a call that ended with -EINTR for no reason of its
+ * own is made again.
  */
 #include "offload.h"
 
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <string.h>
 #include <uv.h>
 
 #include "memory.h"
 #include "scheduler.h"
 #include "stats.h"
 
+/* stoppable_x86_64.S */
+long weft__stoppable(const volatile int *stopped, long nr, const long arg[6]);
+extern const char weft__stoppable_call[], weft__stoppable_end[];
+
 unsigned int weft__offload_most = 64;
+bool weft__offload_stops;
+
+/* The job this offload thread is at; NULL in all other threads. */
+static __thread struct weft__job *job_here __attribute__((tls_model("initial-exec")));
 
 static struct {
 	int lock;
@@ -97,47 +111,142 @@ static void end_job(struct weft__job *job)
 		weft__free(job, sizeof(*job));
 }
 
-static void run_jobs(void *unused)
+static void note_thread(struct weft__job *job, int tid)
 {
-	uint64_t all = UINT64_MAX;
-
-	(void)unused;
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
-	for (;;) {
-		struct weft__job *job = wait_for_job();
-
-		job->result = weft__raw6(job->nr, job->arg[0], job->arg[1], job->arg[2],
-					 job->arg[3], job->arg[4], job->arg[5]);
-		end_job(job);
-	}
+	lock_pool();
+	job->tid = tid;
+	unlock_pool();
 }
 
-long weft__offload(const struct weft__job *call)
+static void run_job(struct weft__job *job, int tid)
+{
+	job_here = job;
+	note_thread(job, tid);
+	do
+		job->result = weft__stoppable(&job->stopped, job->nr, job->arg);
+	while (job->result == -EINTR && !job->stopped);
+	note_thread(job, 0);
+	job_here = NULL;
+	end_job(job);
+}
+
+static void run_jobs(void *unused)
+{
+	uint64_t mask = ~(UINT64_C(1) << (WEFT__OFFLOAD_SIGNAL - 1));
+	int tid = (int)weft__raw(SYS_gettid);
+
+	(void)unused;
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	for (;;)
+		run_job(wait_for_job(), tid);
+}
+
+/* Take a job out of the queue; false when a thread has it. With the lock. */
+static bool unqueue(const struct weft__job *job)
+{
+	struct weft__job **place = &pool.first;
+
+	while (*place != NULL && *place != job)
+		place = &(*place)->next;
+	if (*place == NULL)
+		return false;
+	*place = job->next;
+	if (job->next == NULL)
+		pool.last = place;
+	__atomic_sub_fetch(&pool.queued, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* Have a job end soon; true when it has not begun, and will not. */
+static bool stop(struct weft__job *job)
+{
+	siginfo_t info;
+	bool unbegun;
+
+	memset(&info, 0, sizeof(info));
+	info.si_code = SI_QUEUE;
+	info.si_ptr = &pool;
+	lock_pool();
+	job->stopped = 1;
+	unbegun = unqueue(job);
+	if (!unbegun && job->tid != 0)
+		weft__raw(SYS_rt_tgsigqueueinfo, weft__raw(SYS_getpid), job->tid,
+			  WEFT__OFFLOAD_SIGNAL, &info);
+	unlock_pool();
+	return unbegun;
+}
+
+bool weft__offload_stop(const siginfo_t *info, ucontext_t *ucontext)
+{
+	greg_t *reg = ucontext->uc_mcontext.gregs;
+	uintptr_t pc = (uintptr_t)reg[REG_RIP];
+
+	if (info->si_signo != WEFT__OFFLOAD_SIGNAL || info->si_code != SI_QUEUE ||
+	    info->si_ptr != &pool)
+		return false;
+	if (job_here != NULL && job_here->stopped && pc >= (uintptr_t)weft__stoppable &&
+	    pc <= (uintptr_t)weft__stoppable_call) {
+		reg[REG_RAX] = -EINTR;
+		reg[REG_RIP] = (greg_t)(uintptr_t)weft__stoppable_end;
+	}
+	return true;
+}
+
+static bool has_room(void)
+{
+	return __atomic_load_n(&pool.queued, __ATOMIC_RELAXED) + count_threads() <
+		       weft__offload_most ||
+	       __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) != 0;
+}
+
+/* End the wait for a job early; false when the job is somebody else's then. */
+static bool give_up(struct weft__job *job)
+{
+	if (weft__offload_stops) {
+		if (stop(job))
+			return true;
+	} else if (__atomic_exchange_n(&job->task, NULL, __ATOMIC_ACQ_REL) != NULL) {
+		return false;
+	}
+	weft__park_firmly(); /* it ends soon, or has already: its wake is on the way */
+	return true;
+}
+
+int weft__offload_call(const struct weft__job *call, long *ret_result)
 {
 	struct weft__job *job;
-	long result;
+	int err;
 
-	if (__atomic_load_n(&pool.queued, __ATOMIC_RELAXED) + count_threads() >=
-		    weft__offload_most &&
-	    __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) == 0)
+	if (!has_room())
 		return -EAGAIN;
 	job = weft__alloc(sizeof(*job));
 	if (job == NULL)
 		return -ENOMEM;
 	*job = *call;
 	job->task = weft__current;
+	job->result = -EINTR;
+	job->stopped = 0;
+	job->tid = 0;
+	job->refused = false;
 	if (job->data_arg >= 0)
 		job->arg[job->data_arg] = (long)job->data;
 	weft__count(weft__stats.offloads);
 	push(job);
-	if (weft__park(0) == -EINTR) {
-		if (__atomic_exchange_n(&job->task, NULL, __ATOMIC_ACQ_REL) != NULL)
-			return -EINTR;
-		weft__park_firmly(); /* it is done already: its wake is on the way */
-	}
-	result = job->result;
+	*ret_result = -EINTR;
+	if (weft__park(0) == -EINTR && !give_up(job))
+		return 0;
+	*ret_result = job->result;
+	err = job->refused ? -EAGAIN : 0;
 	weft__free(job, sizeof(*job));
-	return result;
+	return err;
+}
+
+long weft__offload(const struct weft__job *call)
+{
+	long result;
+	int err = weft__offload_call(call, &result);
+
+	return err != 0 ? err : result;
 }
 
 bool weft__offload_waits(void)
@@ -151,19 +260,30 @@ static void refuse_jobs(void)
 	struct weft__job *job;
 
 	while ((job = pop()) != NULL) {
-		job->result = -EAGAIN;
+		job->refused = true;
 		end_job(job);
 	}
 }
 
+/* Signals of the process are not for it: not even before it blocks them itself. */
+static int make_thread(void)
+{
+	uint64_t all = UINT64_MAX, before;
+	uv_thread_t thread;
+	int err;
+
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
+	err = uv_thread_create(&thread, run_jobs, NULL);
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
+	return err;
+}
+
 void weft__offload_serve(void)
 {
-	uv_thread_t thread;
-
 	while (__atomic_load_n(&pool.queued, __ATOMIC_RELAXED) >
 		       __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) &&
 	       count_threads() < weft__offload_most) {
-		if (uv_thread_create(&thread, run_jobs, NULL) != 0) {
+		if (make_thread() != 0) {
 			if (count_threads() == 0)
 				refuse_jobs();
 			return;

@@ -1,13 +1,16 @@
 /*
  * Offload: kernel threads for what can only be done by blocking one.
  *
- * They belong to weft and not to libuv's pool, which the program may use itself. They block all
- * signals, are not tasks, and are made when a job finds none idle.
+ * They belong to weft and not to libuv's pool, which the program may use itself. They are not tasks,
+ * are made when a job finds none idle, and block all signals but the one by which glibc changes the
+ * user of all threads (setuid(2)), which also stops their calls.
  */
 #ifndef WEFT_OFFLOAD_H
 #define WEFT_OFFLOAD_H
 
+#include <signal.h>
 #include <stdbool.h>
+#include <ucontext.h>
 
 #include "raw.h"
 
@@ -16,17 +19,24 @@ struct weft_task;
 /** What a call may read while nobody waits for it any more. */
 #define WEFT__JOB_DATA 128
 
+/** The signal that offload threads admit: glibc's SIGSETXID, which programs cannot have. */
+#define WEFT__OFFLOAD_SIGNAL 33
+
 /**
  * A blocking system call to be made by an offload thread.
  *
- * When the wait is interrupted the call goes on by itself, so an argument must not point into
- * memory that goes away. What it reads is copied to `data`, and `data_arg` points there.
+ * Unless calls can be stopped (weft__offload_stops), one whose wait is interrupted goes on by
+ * itself: an argument must not point into memory that goes away then. What is to be read may be
+ * copied to `data`, and `data_arg` points there.
  */
 struct weft__job {
 	long nr, arg[6];
 	int data_arg; /* which argument is to point to data; -1: none */
 	char data[WEFT__JOB_DATA];
 	long result;            /* written by the offload thread */
+	volatile int stopped;   /* 1: it is to end with -EINTR */
+	int tid;                /* the offload thread that makes the call; 0: none; by the lock */
+	bool refused;           /* no thread could be made for it */
 	struct weft_task *task; /* who waits for it; NULL: nobody any more, free it when done */
 	struct weft__job *next; /* in the pool's queue */
 };
@@ -34,15 +44,34 @@ struct weft__job {
 /**
  * Make a copy of a system call on an offload thread, and wait for it.
  *
+ * When the wait is interrupted, a call that can be stopped is, and has ended when this returns; it
+ * may have come to its end just before. Any other goes on, its result is -EINTR and nobody hears of
+ * its own.
+ *
  * Switches   yes
  * Context    a task
  *
- * @return the call's result, or
- *   -EINTR   the wait was interrupted; the call goes on and nobody hears of it
+ * @return 0 and the call's result, or
  *   -EAGAIN  no thread could be made, or the limit is reached and all are busy
  *   -ENOMEM
  */
+WEFT__SHARED int weft__offload_call(const struct weft__job *call, long *ret_result);
+
+/** As weft__offload_call(), result and error in one. */
 WEFT__SHARED long weft__offload(const struct weft__job *call);
+
+/**
+ * Whether calls can be stopped: who owns the process's signals has WEFT__OFFLOAD_SIGNAL handled, and
+ * asks weft__offload_stop() in the handler first.
+ */
+extern WEFT__SHARED bool weft__offload_stops;
+
+/**
+ * Whether a signal was weft's own, to stop a call; then that has been done.
+ *
+ * Context    a signal handler
+ */
+WEFT__SHARED bool weft__offload_stop(const siginfo_t *info, ucontext_t *ucontext);
 
 /** The most offload threads at once (WEFT_OFFLOAD_THREADS). */
 extern WEFT__SHARED unsigned int weft__offload_most;

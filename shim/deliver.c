@@ -152,6 +152,14 @@ static bool restarts(const struct weft__call *c)
 	case SYS_wait4:
 	case SYS_waitid:
 	case SYS_futex:
+	case SYS_open:
+	case SYS_openat:
+	case SYS_creat:
+	case SYS_fcntl:
+	case SYS_flock:
+	case SYS_ioctl:
+	case SYS_mq_timedsend:
+	case SYS_mq_timedreceive:
 		return true;
 	default:
 		return false;

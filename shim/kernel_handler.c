@@ -21,6 +21,7 @@
 #include "cpu.h"
 #include "deliver.h"
 #include "mask.h"
+#include "offload.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
@@ -59,7 +60,10 @@ const stack_t weft__kernel_handler_stack = {.ss_sp = kernel_handler_stack,
 /* Let the kernel's handler come again when the task is back on its own stack. */
 static void come_again(void)
 {
-	weft__raw(SYS_tgkill, weft__raw(SYS_getpid), weft__raw(SYS_gettid), WEFT__SIGNAL_SETXID);
+	siginfo_t info = weft__signal_from_self(WEFT__SIGNAL_SETXID, SI_QUEUE);
+
+	info.si_value.sival_ptr = &weft__process;
+	weft__raw(SYS_rt_tgsigqueueinfo, info.si_pid, weft__raw(SYS_gettid), info.si_signo, &info);
 }
 
 /* Where the kernel's handler has the running task go on; it returns into weft__restorer. */
@@ -204,17 +208,16 @@ static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__uc
 	static const struct weft__thread *ticked;
 	uintptr_t top;
 
-	if (info->si_signo != WEFT__SIGNAL_SETXID)
-		return false;
-	if (info->si_code == SI_TKILL && info->si_pid == (pid_t)weft__raw(SYS_getpid)) {
-		if (me != NULL && !me->task.inside && me->task.attention)
-			deliver_soon(me, ucontext, info, SIGNAL);
-		return true;
-	}
-	if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &weft__process)
+	if (info->si_signo != WEFT__SIGNAL_SETXID || info->si_value.sival_ptr != &weft__process ||
+	    (info->si_code != SI_TIMER && info->si_code != SI_QUEUE))
 		return false;
 	if (me == NULL)
 		return true;
+	if (info->si_code == SI_QUEUE) {
+		if (!me->task.inside && me->task.attention)
+			deliver_soon(me, ucontext, info, SIGNAL);
+		return true;
+	}
 	weft__cpu_sample(&me->task, tick_ns * (uint64_t)(1 + info->si_overrun));
 	/* It may have begun just now; the next tick that finds it has seen it run for a while. */
 	if (ticked == me && me->task.inside) {
@@ -234,7 +237,8 @@ void weft__on_kernel_signal(int signal, siginfo_t *info, void *arg)
 	struct weft__thread *me = weft__thread_here();
 	struct weft__ucontext *ucontext = arg;
 
-	if (handle_fault(me, info, ucontext) || handle_own(me, info, ucontext))
+	if (handle_fault(me, info, ucontext) || weft__offload_stop(info, arg) ||
+	    handle_own(me, info, ucontext))
 		return;
 	if (me == NULL && weft__hub_of == NULL) {
 		/* Not a task, nor the hub: a child of vfork(2), a thread weft does not know. */

@@ -20,6 +20,7 @@
 #include "kernel_handler.h"
 #include "hub.h"
 #include "mask.h"
+#include "offload.h"
 #include "pending.h"
 #include "shim.h"
 #include "thread.h"
@@ -94,6 +95,7 @@ long weft__signals_begin(struct weft__thread *me)
 
 	if (err != 0)
 		return err;
+	weft__offload_stops = true;
 	for (int signal = 1; signal <= WEFT__SIGNALS; signal++) {
 		if (kernel_action(signal, NULL, &actions[signal]) != 0)
 			continue;
