@@ -5,8 +5,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
+#include "blocking.h"
 #include "descriptor.h"
 #include "handlers.h"
 #include "shim.h"
@@ -75,20 +78,89 @@ long on_close_range(struct weft__call *c)
 	return weft__raw(SYS_close_range, first, last, c->arg[2]);
 }
 
+/* Record locks belong to the process or the open file, so any thread may wait for one. */
+static long try_record_lock(const struct weft__call *c)
+{
+	return weft__raw(SYS_fcntl, c->arg[0], c->arg[1] == F_SETLKW ? F_SETLK : F_OFD_SETLK,
+			 c->arg[2]);
+}
+
 long on_fcntl(struct weft__call *c)
 {
-	if (c->arg[1] == F_SETFL)
+	switch (c->arg[1]) {
+	case F_SETFL:
 		weft__fd_flags_changed();
-	if (c->arg[1] == F_SETLKW || c->arg[1] == F_OFD_SETLKW)
-		return weft__blocks(c);
-	return WEFT__PASS;
+		return WEFT__PASS;
+	case F_SETLKW:
+	case F_OFD_SETLKW:
+		return weft__blocking(c, try_record_lock);
+	default:
+		return WEFT__PASS;
+	}
+}
+
+static long try_flock(const struct weft__call *c)
+{
+	return weft__raw(SYS_flock, c->arg[0], c->arg[1] | LOCK_NB);
+}
+
+long on_flock(struct weft__call *c)
+{
+	return (c->arg[1] & LOCK_NB) != 0 ? WEFT__PASS : weft__blocking(c, try_flock);
+}
+
+/* tcdrain(3) has nothing to wait for when nothing is left to be sent. */
+static long try_drain(const struct weft__call *c)
+{
+	int left = 0;
+
+	if (weft__raw(SYS_ioctl, c->arg[0], TIOCOUTQ, &left) == 0 && left > 0)
+		return -EAGAIN;
+	return weft__raw(SYS_ioctl, c->arg[0], c->arg[1], c->arg[2]);
 }
 
 long on_ioctl(struct weft__call *c)
 {
 	if ((unsigned int)c->arg[1] == FIONBIO)
 		weft__fd_flags_changed();
+	if ((unsigned int)c->arg[1] == TCSBRK && c->arg[2] != 0)
+		return weft__blocking(c, try_drain);
 	return WEFT__PASS;
+}
+
+static long always_waits(const struct weft__call *c)
+{
+	(void)c;
+	return -EAGAIN;
+}
+
+/* A FIFO opens once its other end is opened too, maybe by a task of this process. */
+static long open_path(struct weft__call *c, long folder, long path, long flags)
+{
+	struct stat status;
+	long number = weft__open_name((uintptr_t)path, flags);
+
+	if (number != WEFT__PASS)
+		return number;
+	if ((flags & (O_NONBLOCK | O_PATH | O_DIRECTORY)) != 0 || (flags & O_ACCMODE) == O_RDWR ||
+	    weft__raw(SYS_newfstatat, folder, path, &status, 0) != 0 || !S_ISFIFO(status.st_mode))
+		return WEFT__PASS;
+	return weft__blocking(c, always_waits);
+}
+
+long on_open(struct weft__call *c)
+{
+	return open_path(c, AT_FDCWD, c->arg[0], c->arg[1]);
+}
+
+long on_openat(struct weft__call *c)
+{
+	return open_path(c, c->arg[0], c->arg[1], c->arg[2]);
+}
+
+long on_creat(struct weft__call *c)
+{
+	return open_path(c, AT_FDCWD, c->arg[0], O_WRONLY);
 }
 
 long on_socket(struct weft__call *c)

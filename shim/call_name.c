@@ -126,7 +126,7 @@ static long open_name(const struct weft__thread *thread, long flags)
 	return number;
 }
 
-static long open_path(uintptr_t at, long flags)
+long weft__open_name(uintptr_t at, long flags)
 {
 	struct weft__thread *thread;
 	char path[LONGEST_PATH];
@@ -139,16 +139,6 @@ static long open_path(uintptr_t at, long flags)
 	if ((flags & O_ACCMODE) != O_RDONLY)
 		weft__main_renamed = true;
 	return WEFT__PASS;
-}
-
-long on_open(struct weft__call *c)
-{
-	return open_path((uintptr_t)c->arg[0], (int)c->arg[1]);
-}
-
-long on_openat(struct weft__call *c)
-{
-	return open_path((uintptr_t)c->arg[1], (int)c->arg[2]);
 }
 
 long weft__write_name(const struct weft__call *c, const struct weft__fd *fd)

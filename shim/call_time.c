@@ -98,6 +98,13 @@ static uint64_t translate(clockid_t clock, uint64_t until)
 	return until > now_ns ? weft__now_ns() + (until - now_ns) : 0;
 }
 
+uint64_t weft__deadline_at(clockid_t clock, const struct timespec *time)
+{
+	uint64_t deadline_ns = translate(clock, weft__to_ns(time));
+
+	return deadline_ns == 0 ? 1 : deadline_ns;
+}
+
 long on_clock_nanosleep(struct weft__call *c)
 {
 	clockid_t clock = (clockid_t)c->arg[0];

@@ -60,6 +60,9 @@ long weft__fd_retry(struct weft__call *c, struct weft__fd *fd, int events, weft_
 void weft__fd_flags_changed(void);
 void weft__fd_timeouts_changed(void);
 
+/** open(2) of the name of a thread, /proc/self/task/TID/comm; WEFT__PASS for any other path. */
+long weft__open_name(uintptr_t path, long flags);
+
 /** write(2) to the name of a thread (call_name.c). */
 long weft__write_name(const struct weft__call *c, const struct weft__fd *fd);
 

@@ -27,6 +27,9 @@ uint64_t weft__deadline_after_ms(int64_t ms);
 /** clock_nanosleep(2) on clocks of processor time; the kernel answers for what is none. */
 long weft__sleep_on_cpu_clock(struct weft__call *c);
 
+/** The deadline, never 0, at which a clock will show a time, if nobody sets it meanwhile. */
+uint64_t weft__deadline_at(clockid_t clock, const struct timespec *time);
+
 /** What is left until a deadline; 0 when it has passed. */
 struct timespec weft__left_until(uint64_t deadline_ns);
 
