@@ -7,6 +7,8 @@
  * nobody's but the kernel's.
  */
 #include <errno.h>
+#include <linux/nsfs.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/types.h>
@@ -46,13 +48,36 @@ static void take_back_mask(void)
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
 
-long weft__fork(struct weft__call *c)
+/*
+ * A child with a stack of its own has a copy of the parent's too: it stays on that until it leaves
+ * weft.
+ */
+static long fork_here(const struct weft__call *c)
+{
+	struct clone_args args = {.flags = 0};
+	size_t n = (size_t)c->arg[1];
+
+	if (c->nr == SYS_clone)
+		return weft__raw(c->nr, c->arg[0], 0, c->arg[2], c->arg[3], c->arg[4]);
+	if (n > sizeof(args)) /* of another time: the kernel judges it */
+		return weft__raw(c->nr, c->arg[0], n);
+	if (weft__copy(&args, (void *)c->arg[0], n) != 0)
+		return -EFAULT;
+	if ((args.stack == 0) != (args.stack_size == 0))
+		return -EINVAL;
+	args.stack = args.stack_size = 0;
+	return weft__raw(c->nr, &args, n);
+}
+
+long weft__fork(struct weft__call *c, uintptr_t stack_top)
 {
 	long result;
 
 	lend_mask();
-	result = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
+	result = fork_here(c);
 	if (result == 0) {
+		if (stack_top != 0)
+			c->sp = stack_top;
 		weft__asleep();
 		return 0;
 	}
@@ -107,6 +132,26 @@ long on_execve(struct weft__call *c)
 long on_execveat(struct weft__call *c)
 {
 	return exec(c);
+}
+
+static bool has_other_tasks(void)
+{
+	return weft__current->carrier->tasks > 1;
+}
+
+/* What only a process with one thread may do, the kernel would allow: it sees no tasks. */
+long on_unshare(struct weft__call *c)
+{
+	long alone = CLONE_NEWUSER | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
+
+	return has_other_tasks() && (c->arg[0] & alone) != 0 ? -EINVAL : WEFT__PASS;
+}
+
+long on_setns(struct weft__call *c)
+{
+	if (has_other_tasks() && weft__raw(SYS_ioctl, c->arg[0], NS_GET_NSTYPE) == CLONE_NEWUSER)
+		return -EINVAL;
+	return WEFT__PASS;
 }
 
 /* Park until one process has ended; 0, an error, or WEFT__PASS when it cannot be watched. */

@@ -104,14 +104,16 @@ static void robust_exit(const struct weft__thread *me)
 
 /*
  * The end of a thread. glibc counts the hub as a thread, so it does not see that the last one of
- * the program's leaves, on which it would call exit(0) at this very point.
+ * the program's leaves, on which it would call exit(0) at this very point. Any other status is
+ * not glibc's: the program itself made the call, or returned from what it gave to clone(2).
  */
 long on_exit_thread(struct weft__call *c)
 {
 	struct weft__thread *me = weft__thread_here();
 
-	(void)c;
 	if (me->task.carrier->tasks == 1) {
+		if (c->arg[0] != 0)
+			weft__raw(SYS_exit_group, c->arg[0]);
 		me->task.inside = 0;
 		exit(0);
 	}

@@ -4,8 +4,13 @@
 
 #include "call.h"
 
-/** Run a fork(2)-like call for the running task; returns twice, in the child with weft asleep. */
-long weft__fork(struct weft__call *c);
+/**
+ * Run a fork(2)-like call, clone(2) or clone3(2), for the running task; returns twice, in the child
+ * with weft asleep.
+ *
+ * @param stack_top  where the child's stack is to begin; 0: where the parent's is
+ */
+long weft__fork(struct weft__call *c, uintptr_t stack_top);
 
 /** Set the running task aside for a child that borrows its memory (vfork(2)). */
 void weft__vfork_begin(void);

@@ -207,8 +207,8 @@ static long make_child(struct weft__call *c, const struct birth *birth)
 {
 	if ((birth->flags & THREAD_FLAGS) == THREAD_FLAGS)
 		return make_thread(c, birth);
-	if ((birth->flags & CLONE_VM) == 0 && birth->stack_top == 0)
-		return weft__fork(c);
+	if ((birth->flags & CLONE_VM) == 0)
+		return weft__fork(c, birth->stack_top);
 	weft__fd_forked();
 	if ((birth->flags & (CLONE_VM | CLONE_VFORK | CLONE_SETTLS)) == (CLONE_VM | CLONE_VFORK)) {
 		weft__vfork_begin();
