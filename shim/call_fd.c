@@ -22,12 +22,15 @@ static void forget(long number)
 		weft__fd_forget(fd, (int)number);
 }
 
-/* The program does not know of weft's own descriptors: to it they are not open. */
+/*
+ * The program does not know of weft's own descriptors: to it they are not open. What libuv closes
+ * while a loop is made, numbers from before a fork, is not there any more.
+ */
 long on_close(struct weft__call *c)
 {
 	unsigned int number = (unsigned int)c->arg[0];
 
-	if (weft__fd_is_own(number))
+	if (weft__fd_is_own(number) || weft__fd_hiding)
 		return -EBADF;
 	forget(number);
 	return WEFT__PASS;
@@ -87,6 +90,8 @@ static long try_record_lock(const struct weft__call *c)
 
 long on_fcntl(struct weft__call *c)
 {
+	if (weft__fd_is_own((int)c->arg[0]))
+		return -EBADF;
 	switch (c->arg[1]) {
 	case F_SETFL:
 		weft__fd_flags_changed();

@@ -37,10 +37,18 @@ unsigned long weft__sites_patched, weft__sites_unfit;
 typedef int create_function(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
 			    void *arg);
 typedef int thrd_create_function(thrd_t *thread, thrd_start_t start, void *arg);
+typedef int register_function(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+			      void *object);
+
+WEFT__SHARED register_function __register_atfork;
 
 static create_function *libc_pthread_create;
 static thrd_create_function *libc_thrd_create;
 static bool refused;
+
+/* What libuv wants done in a child after fork(2); NULL: it has not asked yet. */
+static void (*renew_libuv)(void);
+static bool renewal_due;
 
 /* Whether the kernel sees more than one thread: each is a directory in /proc/self/task. */
 static bool has_threads(void)
@@ -138,6 +146,9 @@ static void wake_up(void)
 	weft__current = &weft__main_thread.task;
 	weft__signals_adopt(&weft__main_thread);
 	weft__fd_hiding = true;
+	if (renewal_due && renew_libuv != NULL)
+		renew_libuv();
+	renewal_due = false;
 	err = weft__hub_open(carrier);
 	weft__fd_hiding = false;
 	if (err == 0)
@@ -159,6 +170,7 @@ void weft__asleep(void)
 	const struct weft__thread *me = weft__thread_here();
 	uint64_t mask = weft__mask_of(me);
 
+	renewal_due = true;
 	weft__current = NULL;
 	weft__process.hub = NULL;
 	weft__report_end();
@@ -221,6 +233,26 @@ WEFT__SHARED int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
 	result = libc_thrd_create(thread, start, arg);
 	end_create();
 	return result;
+}
+
+/*
+ * What pthread_atfork comes down to. With its first loop, which is weft's, libuv asks to make a
+ * pipe anew in each child of fork(2), where a descriptor of the lowest numbers shows, and to close
+ * the one before by its numbers, which are the program's by then if it has closed all that was
+ * open, as daemons do. It is done when the child needs a loop.
+ */
+WEFT__SHARED int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+				   void *object)
+{
+	static register_function *libc_register;
+
+	if (weft__fd_hiding) {
+		renew_libuv = child;
+		return 0;
+	}
+	if (libc_register == NULL)
+		libc_register = (register_function *)dlsym(RTLD_NEXT, "__register_atfork");
+	return libc_register(prepare, parent, child, object);
 }
 
 __attribute__((constructor)) static void on_load(void)
