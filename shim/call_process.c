@@ -27,11 +27,12 @@
 #define SYS_pidfd_open 434
 #endif
 
-/* entry_x86_64.S: what the two returns of a vfork need, in the thread pointer they share. */
+/* What the two returns of a vfork need, in the thread pointer they share (entry_x86_64.S). */
 __thread uintptr_t weft__vfork_exit __attribute__((tls_model("initial-exec")));
 __thread struct weft_task *weft__vfork_task __attribute__((tls_model("initial-exec")));
 
 pid_t weft__vfork_done(long result);
+weft__handler weft__vfork_end;
 
 /* Let the kernel thread have the running task's own mask, for a child or a new image inherits it. */
 static void lend_mask(void)
@@ -97,19 +98,35 @@ void weft__vfork_begin(void)
 	weft__current = NULL;
 }
 
+static void end_vfork(void)
+{
+	if (weft__vfork_task == NULL)
+		return;
+	weft__current = weft__vfork_task;
+	weft__vfork_task = NULL;
+	take_back_mask();
+}
+
 /* What the parent does after the vfork of entry_x86_64.S. */
 pid_t weft__vfork_done(long result)
 {
-	if (weft__vfork_task != NULL) {
-		weft__current = weft__vfork_task;
-		weft__vfork_task = NULL;
-		take_back_mask();
-	}
+	end_vfork();
 	if (result < 0) {
 		errno = (int)-result;
 		return -1;
 	}
 	return (pid_t)result;
+}
+
+/* As weft__vfork_done(), after any other call of that kind; its result comes as the number. */
+long weft__vfork_end(struct weft__call *c)
+{
+	long result = c->nr;
+
+	c->nr = SYS_clone;
+	end_vfork();
+	weft__current->inside = 1;
+	return result;
 }
 
 static long exec(struct weft__call *c)

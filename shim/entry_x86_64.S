@@ -177,15 +177,14 @@ borrow:
 	mov	CALL_RBX(%rbx), %rbx
 	mov	%r11, %rsp
 	syscall
+	mov	weft__vfork_exit@gottpoff(%rip), %r11
+	mov	%fs:(%r11), %rcx
 	test	%rax, %rax
 	jz	2f
-	mov	weft__vfork_task@gottpoff(%rip), %r11
-	mov	%fs:(%r11), %rcx
-	mov	weft__current@gottpoff(%rip), %r11
-	mov	%rcx, %fs:(%r11)
-2:	mov	weft__vfork_exit@gottpoff(%rip), %r11
-	mov	%fs:(%r11), %rcx
-	add	$2, %rcx
+	/* The parent: its call is the handler's, which is given what vfork returned as its number. */
+	lea	weft__vfork_end(%rip), %r11
+	jmp	save
+2:	add	$2, %rcx
 	jmp	*%rcx
 	.cfi_restore_state
 attend:
