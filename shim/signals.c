@@ -145,7 +145,7 @@ void weft__signals_lend(struct weft__thread *thread)
 	long process = weft__raw(SYS_getpid), kernel_thread = weft__raw(SYS_gettid);
 	siginfo_t info;
 
-	while (weft__signal_take_own(thread, &info))
+	while (weft__signal_take(thread, UINT64_MAX, &info))
 		weft__raw(SYS_rt_tgsigqueueinfo, process, kernel_thread, info.si_signo, &info);
 }
 
