@@ -91,10 +91,14 @@ static void end_job(struct weft__job *job)
 {
 	struct weft_task *task = __atomic_exchange_n(&job->task, NULL, __ATOMIC_ACQ_REL);
 
-	if (task != NULL)
+	if (task != NULL) {
 		weft__wake_remote(task);
-	else
-		free(job);
+		return;
+	}
+	/* A wake that nobody hears of was somebody else's. */
+	if (job->nr == SYS_futex && job->result == 0)
+		weft__raw(SYS_futex, job->arg[0], FUTEX_WAKE, 1);
+	free(job);
 }
 
 static void run_jobs(void *unused)
@@ -112,14 +116,19 @@ static void run_jobs(void *unused)
 	}
 }
 
+static bool is_full(void)
+{
+	return __atomic_load_n(&pool.queued, __ATOMIC_RELAXED) + count_threads() >=
+		       weft__offload_most &&
+	       __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) == 0;
+}
+
 long weft__offload(const struct weft__job *call)
 {
 	struct weft__job *job;
 	long result;
 
-	if (__atomic_load_n(&pool.queued, __ATOMIC_RELAXED) + count_threads() >=
-		    weft__offload_most &&
-	    __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) == 0)
+	if (is_full())
 		return -EAGAIN;
 	job = malloc(sizeof(*job));
 	if (job == NULL)
@@ -140,6 +149,22 @@ long weft__offload(const struct weft__job *call)
 	return result;
 }
 
+long weft__offload_waitv(struct weft__job *job)
+{
+	if (is_full())
+		return WEFT__NO_THREAD;
+	job->task = weft__current;
+	job->cancel = 0;
+	weft__count(weft__stats.offloads);
+	push(job);
+	if (weft__park(0) != -EINTR)
+		return job->result;
+	__atomic_store_n(&job->cancel, 1, __ATOMIC_RELEASE);
+	weft__raw(SYS_futex, &job->cancel, FUTEX_WAKE_PRIVATE, 1);
+	weft__park_firmly();
+	return job->result > 0 ? job->result : -EINTR;
+}
+
 bool weft__offload_waits(void)
 {
 	return __atomic_load_n(&pool.queued, __ATOMIC_RELAXED) != 0;
@@ -151,7 +176,7 @@ static void refuse_jobs(void)
 	struct weft__job *job;
 
 	while ((job = pop()) != NULL) {
-		job->result = -EAGAIN;
+		job->result = job->nr == SYS_futex_waitv ? WEFT__NO_THREAD : -EAGAIN;
 		end_job(job);
 	}
 }

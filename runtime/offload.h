@@ -7,7 +7,9 @@
 #ifndef WEFT_OFFLOAD_H
 #define WEFT_OFFLOAD_H
 
+#include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "raw.h"
 
@@ -26,6 +28,7 @@ struct weft__job {
 	long nr, arg[6];
 	int data_arg; /* which argument is to point to data; -1: none */
 	char data[WEFT__JOB_DATA];
+	uint32_t cancel;        /* for weft__offload_waitv() */
 	long result;            /* written by the offload thread */
 	struct weft_task *task; /* who waits for it; NULL: nobody any more, free it when done */
 	struct weft__job *next; /* in the pool's queue */
@@ -43,6 +46,25 @@ struct weft__job {
  *   -ENOMEM
  */
 WEFT__SHARED long weft__offload(const struct weft__job *call);
+
+/** What weft__offload_waitv() returns when there is no thread for it, nor can be. */
+#define WEFT__NO_THREAD (-EBUSY)
+
+/**
+ * Make a futex_waitv(2) on an offload thread, and wait for it.
+ *
+ * The first word must be job->cancel, expected to be 0, private: it ends the call when the wait is
+ * interrupted. So nothing waits in the kernel that could take a wake from somebody, and the call's
+ * memory may be the caller's. The job is not copied.
+ *
+ * Switches   yes
+ * Context    a task
+ *
+ * @return the call's result, or
+ *   -EINTR            the wait was interrupted
+ *   WEFT__NO_THREAD
+ */
+WEFT__SHARED long weft__offload_waitv(struct weft__job *job);
 
 /** The most offload threads at once (WEFT_OFFLOAD_THREADS). */
 extern WEFT__SHARED unsigned int weft__offload_most;
