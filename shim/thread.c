@@ -13,6 +13,7 @@
 #include "shim.h"
 
 #define TID_BUCKETS 4096
+#define TIDS (WEFT__LAST_TID - WEFT__FIRST_TID + 1)
 
 struct weft__thread weft__main_thread;
 __thread bool weft__creating_thread;
@@ -20,7 +21,7 @@ uintptr_t weft__next_entry;
 bool weft__making_hub;
 
 static struct weft__link by_tid[TID_BUCKETS];
-static int next_tid = WEFT__FIRST_TID;
+static int first_tid, next_tid; /* of this process */
 
 static struct weft__link *tid_bucket(long tid)
 {
@@ -71,6 +72,17 @@ struct weft__thread *weft__thread_admitting(int signal)
 	return NULL;
 }
 
+void weft__thread_each(void (*act)(struct weft__thread *thread))
+{
+	for (size_t i = 0; i < TID_BUCKETS; i++) {
+		if (by_tid[i].next == NULL)
+			continue;
+		for (struct weft__link *link = by_tid[i].next; link != &by_tid[i];
+		     link = link->next)
+			act(weft__container(link, struct weft__thread, by_tid));
+	}
+}
+
 intptr_t weft__current_offset(void)
 {
 	uintptr_t fs_base;
@@ -87,6 +99,25 @@ static void init_thread(struct weft__thread *thread, struct weft__carrier *carri
 	weft__list_append(tid_bucket(tid), &thread->by_tid);
 }
 
+/*
+ * Where this process begins to count. Locks in memory that processes share are known by their
+ * owners' ids, so no two processes may have the same: they begin far from each other, processes
+ * with neighbouring ids the farthest (Fibonacci hashing; Knuth, TAOCP 6.4).
+ */
+static void begin_tids(void)
+{
+	uint32_t pid = (uint32_t)weft__raw(SYS_getpid);
+
+	first_tid = WEFT__FIRST_TID + (int)((uint64_t)(pid * 2654435769U) * TIDS >> 32);
+	next_tid = first_tid;
+}
+
+bool weft__tid_was_ours(long tid)
+{
+	return tid >= WEFT__FIRST_TID && tid <= WEFT__LAST_TID &&
+	       (tid - first_tid + TIDS) % TIDS < (next_tid - first_tid + TIDS) % TIDS;
+}
+
 void weft__adopt_main(struct weft__carrier *carrier)
 {
 	struct weft__thread *thread = &weft__main_thread;
@@ -96,6 +127,7 @@ void weft__adopt_main(struct weft__carrier *carrier)
 	init_thread(thread, carrier, (int)weft__raw(SYS_gettid));
 	weft__raw(SYS_prctl, PR_GET_NAME, thread->name);
 	__asm__("rdfsbase %0" : "=r"(thread->task.context.fs_base));
+	begin_tids();
 	carrier->tasks = 1;
 	weft__mask_begin(thread);
 	/* What the kernel would do for it when it ends, the task does before (pthread_exit). */
@@ -105,9 +137,13 @@ void weft__adopt_main(struct weft__carrier *carrier)
 
 static int new_tid(void)
 {
-	while (weft__thread_by_tid(next_tid) != NULL)
-		next_tid = next_tid < WEFT__LAST_TID ? next_tid + 1 : WEFT__FIRST_TID;
-	return next_tid++;
+	int tid;
+
+	do {
+		tid = next_tid;
+		next_tid = tid < WEFT__LAST_TID ? tid + 1 : WEFT__FIRST_TID;
+	} while (weft__thread_by_tid(tid) != NULL);
+	return tid;
 }
 
 static void bury(struct weft_task *task)

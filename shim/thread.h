@@ -33,6 +33,11 @@ struct weft__thread {
 	uint64_t pending;        /* signals queued for this thread alone */
 	struct weft__link queue; /* struct queued_signal of pending.c, oldest first */
 
+	struct weft__link pi; /* its place among those who wait (call_futex_pi.c) */
+	uintptr_t pi_word;    /* where it waits; 0: nowhere, or it was given the lock */
+	uintptr_t pi_target;  /* FUTEX_WAIT_REQUEUE_PI: the lock it is to be moved to; or 0 */
+	uint32_t pi_owner;    /* who held pi_word's lock when it was last looked at */
+
 	uint64_t deadline_ns; /* of the call in progress, kept while it starts over */
 	bool restarted;       /* the call in progress starts over: deadline_ns holds */
 } __attribute__((aligned(64)));
@@ -49,8 +54,14 @@ static inline struct weft__thread *weft__thread_here(void)
 /** The thread with an id; NULL when there is none among the tasks. */
 struct weft__thread *weft__thread_by_tid(long tid);
 
+/** Whether an id has been a task's of this process. */
+bool weft__tid_was_ours(long tid);
+
 /** Any thread that does not block a signal: the main one, the running one, another; or NULL. */
 struct weft__thread *weft__thread_admitting(int signal);
+
+/** Call a function for each thread there is. It must not end any. */
+void weft__thread_each(void (*act)(struct weft__thread *thread));
 
 /** Make the record of the thread that runs, as the only task of a carrier. */
 void weft__adopt_main(struct weft__carrier *carrier);
