@@ -17,6 +17,7 @@
 #include <threads.h>
 
 #include "descriptor.h"
+#include "futex.h"
 #include "hub.h"
 #include "offload.h"
 #include "parking.h"
@@ -143,6 +144,7 @@ void weft__asleep(void)
 	weft__fd_close_own();
 	weft__fd_forget_all(&weft__process);
 	weft__lot_clear();
+	weft__pi_clear();
 	weft__offload_clear();
 }
 

@@ -358,8 +358,11 @@ static bool restarts(const struct weft__call *c)
 		return !weft__fd_times_out(c->arg[0], POLLOUT);
 	case SYS_wait4:
 	case SYS_waitid:
-	case SYS_futex:
+	case SYS_futex_waitv:
+	case SYS_futex_wait:
 		return true;
+	case SYS_futex:
+		return weft__futex_restarts(c);
 	default:
 		return false;
 	}
