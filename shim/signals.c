@@ -26,6 +26,7 @@
 #include "futex.h"
 #include "hub.h"
 #include "pending.h"
+#include "robust.h"
 #include "shim.h"
 #include "thread.h"
 
@@ -145,6 +146,8 @@ void weft__signals_check(struct weft__thread *thread)
 /* What the kernel does with a signal that has no handler: kill, stop or wake the process. */
 static long act_by_default(int signal)
 {
+	if (signal != SIGSTOP && signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU)
+		weft__robust_exit_all();
 	if (took_over[signal])
 		kernel_action(signal, &actions[signal], NULL);
 	return weft__raw(SYS_kill, weft__raw(SYS_getpid), signal);
@@ -283,8 +286,10 @@ static bool handle_fault(int signal, siginfo_t *info, ucontext_t *ucontext)
 		call_handler(&actions[signal], info, ucontext);
 	else if (info->si_code == SI_KERNEL) /* not of an instruction that would run again */
 		act_by_default(signal);
-	else /* it happens again, with the program's own action */
+	else { /* it happens again, with the program's own action */
+		weft__robust_exit_all();
 		kernel_action(signal, &actions[signal], NULL);
+	}
 	return true;
 }
 
