@@ -4,9 +4,6 @@
  * A futex of this process alone waits in the parking lot. One that other processes may wait on,
  * a word in a shared mapping, waits in the kernel, by way of an offload thread; wakes of it go to
  * the kernel, where the offload threads of all processes are.
- *
- * Threads that are no tasks come here as well (weft__foreign_futex): their wakes must find parked
- * tasks. Their waits are the kernel's, so from the first such wait on, wakes go both ways.
  */
 #include <errno.h>
 #include <limits.h>
@@ -23,8 +20,6 @@
 
 /* The end of what a program may map, with four levels of page tables (x86-64, TASK_SIZE_MAX). */
 #define USER_END 0x7ffffffff000U
-
-bool weft__foreign_waiters;
 
 static bool is_private(const struct weft__call *c)
 {
@@ -326,28 +321,5 @@ long on_futex(struct weft__call *c)
 		    command != FUTEX_WAIT_BITSET)
 			err = -ENOSYS;
 		return err != 0 ? err : plain_futex(c, command, &until);
-	}
-}
-
-long weft__foreign_futex(struct weft__call *c)
-{
-	if (weft__process.hub == NULL)
-		return WEFT__PASS;
-	switch (c->arg[1] & FUTEX_CMD_MASK) {
-	case FUTEX_WAKE:
-	case FUTEX_WAKE_BITSET:
-	case FUTEX_REQUEUE:
-	case FUTEX_CMP_REQUEUE:
-	case FUTEX_WAKE_OP:
-		return on_futex(c);
-	case FUTEX_LOCK_PI:
-	case FUTEX_LOCK_PI2:
-	case FUTEX_TRYLOCK_PI:
-	case FUTEX_UNLOCK_PI:
-		return weft__hub_of == NULL ? weft__foreign_futex_pi(c) : WEFT__PASS;
-	default:
-		if (weft__hub_of == NULL)
-			__atomic_store_n(&weft__foreign_waiters, true, __ATOMIC_RELAXED);
-		return WEFT__PASS;
 	}
 }

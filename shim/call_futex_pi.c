@@ -83,8 +83,7 @@ void weft__pi_clear(void)
 	weft__pi_waiting = 0;
 }
 
-/* Replace a word: 0, -EFAULT, or -EAGAIN when it is no longer what it was. */
-static long replace(uintptr_t word, uint32_t value, uint32_t next)
+long weft__futex_replace(uintptr_t word, uint32_t value, uint32_t next)
 {
 	uint32_t found;
 	long err = weft__exchange(word, value, next, &found);
@@ -95,7 +94,7 @@ static long replace(uintptr_t word, uint32_t value, uint32_t next)
 /* Make the first who waits for a lock its owner. */
 static long hand_over(uintptr_t word, uint32_t value, struct weft__thread *to, uint32_t died)
 {
-	long err = replace(word, value, (uint32_t)to->tid | FUTEX_WAITERS | died);
+	long err = weft__futex_replace(word, value, (uint32_t)to->tid | FUTEX_WAITERS | died);
 
 	if (err != 0)
 		return err;
@@ -133,7 +132,7 @@ static long try_lock(uintptr_t word, const struct weft__thread *thread, bool set
 		if (*owner == 0)
 			next = (value & FUTEX_OWNER_DIED) | (uint32_t)thread->tid |
 			       (set_waiters ? FUTEX_WAITERS : 0);
-		err = replace(word, value, next);
+		err = weft__futex_replace(word, value, next);
 	} while (err == -EAGAIN);
 	if (err != 0)
 		return err;
@@ -161,8 +160,9 @@ static long ask_kernel(uintptr_t word, uint32_t owner, const struct weft__thread
 	do {
 		result = weft__load(word, &value);
 		if (result == 0)
-			result = replace(word, value,
-					 (value & ~(uint32_t)FUTEX_TID_MASK) | (uint32_t)me->tid);
+			result = weft__futex_replace(word, value,
+						     (value & ~(uint32_t)FUTEX_TID_MASK) |
+							     (uint32_t)me->tid);
 	} while (result == -EAGAIN);
 	return result == 0 ? TAKEN : result;
 }
@@ -197,6 +197,20 @@ static long wait_in_line(struct weft__thread *me, struct weft__until *until)
 	return result;
 }
 
+/* Whether an owner waits, by way of others, for what a thread has: none would ever go on. */
+static bool closes_circle(uint32_t owner, const struct weft__thread *me)
+{
+	const struct weft__thread *thread;
+
+	while (owner != (uint32_t)me->tid) {
+		thread = weft__thread_by_tid(owner);
+		if (thread == NULL || thread->pi_word == 0 || thread->pi_target != 0)
+			return false;
+		owner = thread->pi_owner;
+	}
+	return true;
+}
+
 static long lock_pi(const struct weft__call *c, bool may_wait, struct weft__until *until)
 {
 	struct weft__thread *me = weft__thread_here();
@@ -218,6 +232,8 @@ static long lock_pi(const struct weft__call *c, bool may_wait, struct weft__unti
 		if (!may_wait)
 			return -EAGAIN;
 		if (!stranger && !between) {
+			if (closes_circle(owner, me))
+				return -EDEADLK;
 			enqueue(me, word, 0, owner);
 			return wait_in_line(me, until);
 		}
@@ -242,10 +258,11 @@ static long unlock_pi(const struct weft__call *c)
 	if (err != 0)
 		return err;
 	if (weft__futex_between(c, word)) /* the main thread's id is one that the kernel knows */
-		return me == &weft__main_thread ? WEFT__PASS : replace(word, value, 0);
+		return me == &weft__main_thread ? WEFT__PASS : weft__futex_replace(word, value, 0);
 	top = waiter(word, NULL);
 	if (top == NULL)
-		return weft__futex_waiters(word) != 0 ? -EINVAL : replace(word, value, 0);
+		return weft__futex_waiters(word) != 0 ? -EINVAL
+						      : weft__futex_replace(word, value, 0);
 	if (top->pi_target != 0 || top->pi_owner != (uint32_t)me->tid)
 		return -EINVAL;
 	return hand_over(word, value, top, 0);
@@ -297,8 +314,6 @@ static long cmp_requeue_pi(const struct weft__call *c)
 		err = try_lock(target, thread, move > 0, &owner);
 		if (err < 0)
 			return err;
-		if (done == 0 && err != TAKEN && move == 0)
-			break;
 		dequeue(thread);
 		if (err == TAKEN) {
 			thread->pi_target = 0;
@@ -311,8 +326,7 @@ static long cmp_requeue_pi(const struct weft__call *c)
 	return done;
 }
 
-/* What is wrong with a call, in the kernel's order; its deadline. */
-static long check(const struct weft__call *c, long command, struct weft__until *until)
+long weft__futex_pi_check(const struct weft__call *c, long command, struct weft__until *until)
 {
 	bool realtime = (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0;
 	bool private = (c->arg[1] & FUTEX_PRIVATE_FLAG) != 0;
@@ -341,7 +355,7 @@ long weft__futex_pi(struct weft__call *c)
 {
 	long command = (int)c->arg[1] & FUTEX_CMD_MASK;
 	struct weft__until until;
-	long err = check(c, command, &until);
+	long err = weft__futex_pi_check(c, command, &until);
 
 	if (err != 0)
 		return err;
@@ -381,56 +395,4 @@ void weft__pi_exit(const struct weft__thread *dead)
 	for (unsigned int i = 0; weft__pi_waiting != 0 && i < QUEUES; i++)
 		while (queues[i].next != NULL && pass_on_one(&queues[i], dead))
 			;
-}
-
-/* A thread that is no task: it looks at the lock until it is free. */
-static long foreign_lock(const struct weft__call *c, bool between, bool may_wait,
-			 struct weft__until *until)
-{
-	const struct timespec pause = {0, LAST_LOOK_NS};
-	uintptr_t word = (uintptr_t)c->arg[0];
-	uint32_t me = (uint32_t)weft__raw(SYS_gettid), value;
-
-	for (;;) {
-		long err = weft__load(word, &value);
-		uint32_t owner = value & FUTEX_TID_MASK;
-
-		if (err != 0 || owner == me)
-			return err != 0 ? err : -EDEADLK;
-		if (between && owner < WEFT__FIRST_TID)
-			return WEFT__PASS;
-		if (owner == 0) {
-			err = replace(word, value, (value & FUTEX_OWNER_DIED) | me);
-			if (err == -EAGAIN)
-				continue;
-			return err;
-		}
-		if (!may_wait)
-			return -EAGAIN;
-		if (until->deadline_ns != 0 && weft__now_ns() >= until->deadline_ns &&
-		    !weft__until_moved(until))
-			return -ETIMEDOUT;
-		weft__raw(SYS_nanosleep, &pause, NULL);
-	}
-}
-
-long weft__foreign_futex_pi(struct weft__call *c)
-{
-	long command = (int)c->arg[1] & FUTEX_CMD_MASK;
-	uintptr_t word = (uintptr_t)c->arg[0];
-	bool between = weft__futex_between(c, word);
-	struct weft__until until;
-	uint32_t value;
-	long err = check(c, command, &until);
-
-	if (err != 0)
-		return err;
-	if (command != FUTEX_UNLOCK_PI)
-		return foreign_lock(c, between, command != FUTEX_TRYLOCK_PI, &until);
-	if (between)
-		return WEFT__PASS;
-	err = weft__load(word, &value);
-	if (err == 0 && (value & FUTEX_TID_MASK) != (uint32_t)weft__raw(SYS_gettid))
-		err = -EPERM;
-	return err != 0 ? err : replace(word, value, 0);
 }

@@ -70,8 +70,11 @@ bool weft__pi_waits(uintptr_t word);
 /** The operations with priority inheritance (call_futex_pi.c). */
 weft__handler weft__futex_pi;
 
-/** The same for a thread that is no task. */
-weft__handler weft__foreign_futex_pi;
+/** What is wrong with such a call, in the kernel's order, and its deadline. */
+long weft__futex_pi_check(const struct weft__call *c, long command, struct weft__until *until);
+
+/** Replace a word: 0, -EFAULT, or -EAGAIN when it is no longer what it was. */
+long weft__futex_replace(uintptr_t word, uint32_t value, uint32_t next);
 
 /** Give the locks of a thread that dies to those who wait for them. */
 void weft__pi_exit(const struct weft__thread *dead);
