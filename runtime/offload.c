@@ -116,11 +116,14 @@ static void run_jobs(void *unused)
 	}
 }
 
+/* Whether a job would wait behind others: they may be waiting for what this one's caller does. */
 static bool is_full(void)
 {
-	return __atomic_load_n(&pool.queued, __ATOMIC_RELAXED) + count_threads() >=
-		       weft__offload_most &&
-	       __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) == 0;
+	unsigned int idle = __atomic_load_n(&pool.idle, __ATOMIC_RELAXED),
+		     threads = count_threads();
+	unsigned int room = weft__offload_most > threads ? weft__offload_most - threads : 0;
+
+	return __atomic_load_n(&pool.queued, __ATOMIC_RELAXED) >= room + idle;
 }
 
 long weft__offload(const struct weft__job *call)
