@@ -23,6 +23,7 @@ static struct {
 	int lock;
 	struct weft__job *first, **last;
 	unsigned int queued, idle, threads;
+	unsigned int starting; /* made, and not yet there to take a job */
 	uint32_t posted;
 } pool;
 
@@ -107,6 +108,7 @@ static void run_jobs(void *unused)
 
 	(void)unused;
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
+	__atomic_sub_fetch(&pool.starting, 1, __ATOMIC_RELAXED);
 	for (;;) {
 		struct weft__job *job = wait_for_job();
 
@@ -189,9 +191,12 @@ void weft__offload_serve(void)
 	uv_thread_t thread;
 
 	while (__atomic_load_n(&pool.queued, __ATOMIC_RELAXED) >
-		       __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) &&
+		       __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) +
+			       __atomic_load_n(&pool.starting, __ATOMIC_RELAXED) &&
 	       count_threads() < weft__offload_most) {
+		__atomic_add_fetch(&pool.starting, 1, __ATOMIC_RELAXED);
 		if (uv_thread_create(&thread, run_jobs, NULL) != 0) {
+			__atomic_sub_fetch(&pool.starting, 1, __ATOMIC_RELAXED);
 			if (count_threads() == 0)
 				refuse_jobs();
 			return;
@@ -205,5 +210,5 @@ void weft__offload_clear(void)
 {
 	pool.lock = 0;
 	pool.first = NULL;
-	pool.queued = pool.idle = pool.threads = 0;
+	pool.queued = pool.idle = pool.threads = pool.starting = 0;
 }
