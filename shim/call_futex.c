@@ -38,6 +38,16 @@ bool weft__futex_between(const struct weft__call *c, uintptr_t word)
 	return !is_private(c) && !is_join(c) && weft__is_shared(word);
 }
 
+/*
+ * Whether a wait is for the end of a thread that is no task: the kernel clears the word then, and
+ * wakes who waits in the kernel (set_tid_address(2)).
+ */
+static bool is_foreign_join(const struct weft__call *c, uint32_t value)
+{
+	return !is_private(c) && !is_join(c) && value != (uint32_t)weft__main_thread.tid &&
+	       (int)value > 0 && weft__raw(SYS_tgkill, weft__raw(SYS_getpid), value, 0) == 0;
+}
+
 /* To move nobody nowhere asks for the words alone. */
 long weft__futex_check(uintptr_t first, uintptr_t second, bool private)
 {
@@ -137,7 +147,8 @@ static long wait(const struct weft__call *c, uint32_t bitset, struct weft__until
 		return err;
 	if (value != (uint32_t)c->arg[2])
 		return -EAGAIN;
-	return weft__futex_wait(word, value, bitset, weft__futex_between(c, word), until);
+	return weft__futex_wait(word, value, bitset,
+				weft__futex_between(c, word) || is_foreign_join(c, value), until);
 }
 
 long weft__futex_wake_both(uintptr_t word, long most, uint32_t bitset, bool private)
