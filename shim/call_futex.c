@@ -97,22 +97,17 @@ bool weft__until_moved(struct weft__until *until)
 	return until->deadline_ns != 1;
 }
 
-/* When a call's wait ends, if it is one that may have an end: the kernel looks at this first. */
+/* When a wait ends. */
 static long read_until(const struct weft__call *c, struct weft__until *until)
 {
 	const struct timespec *from = (const struct timespec *)c->arg[3];
 
 	*until = (struct weft__until){.deadline_ns = 0};
-	switch (c->arg[1] & FUTEX_CMD_MASK) {
-	case FUTEX_WAIT:
-		if (from == NULL)
-			return 0;
-		return weft__deadline_after(from, &until->deadline_ns);
-	case FUTEX_WAIT_BITSET:
-		return weft__until_point(from, (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0, until);
-	default:
+	if (weft__likely(from == NULL))
 		return 0;
-	}
+	if ((c->arg[1] & FUTEX_CMD_MASK) == FUTEX_WAIT)
+		return weft__deadline_after(from, &until->deadline_ns);
+	return weft__until_point(from, (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0, until);
 }
 
 long weft__futex_wait(uintptr_t word, uint32_t expected, uint32_t bitset, bool between,
@@ -120,10 +115,13 @@ long weft__futex_wait(uintptr_t word, uint32_t expected, uint32_t bitset, bool b
 {
 	long result;
 
-	weft__counts.parks[SYS_futex]++;
-	if (between)
+	if (weft__unlikely(between)) {
+		weft__counts.parks[SYS_futex]++;
 		return weft__futex_wait_between(word, expected, bitset, until);
+	}
 	result = weft__lot_wait(word, expected, bitset, until->deadline_ns, weft__load);
+	if (result != -EAGAIN)
+		weft__counts.parks[SYS_futex]++;
 	while (weft__unlikely(result == -ETIMEDOUT) && weft__until_moved(until)) {
 		result = weft__lot_wait(word, expected, bitset, until->deadline_ns, weft__load);
 		if (result == -EAGAIN)
@@ -132,15 +130,13 @@ long weft__futex_wait(uintptr_t word, uint32_t expected, uint32_t bitset, bool b
 	return result;
 }
 
-static long wait(const struct weft__call *c, uint32_t bitset, struct weft__until *until)
+/* A wait that may be for a word of other processes, or for the end of a thread that is no task. */
+static long wait_shared(const struct weft__call *c, uint32_t bitset, struct weft__until *until)
 {
 	uintptr_t word = (uintptr_t)c->arg[0];
 	uint32_t value;
-	long err;
+	long err = weft__futex_check(word, word, false);
 
-	if (bitset == 0)
-		return -EINVAL;
-	err = weft__futex_check(word, word, is_private(c) || is_join(c));
 	if (err == 0)
 		err = weft__load(word, &value);
 	if (err != 0)
@@ -149,6 +145,25 @@ static long wait(const struct weft__call *c, uint32_t bitset, struct weft__until
 		return -EAGAIN;
 	return weft__futex_wait(word, value, bitset,
 				weft__futex_between(c, word) || is_foreign_join(c, value), until);
+}
+
+static long wait(const struct weft__call *c, uint32_t bitset)
+{
+	uintptr_t word = (uintptr_t)c->arg[0];
+	struct weft__until until;
+	long err = read_until(c, &until);
+
+	if (err != 0)
+		return err;
+	if ((c->arg[1] & (FUTEX_CMD_MASK | FUTEX_CLOCK_REALTIME)) ==
+	    (FUTEX_WAIT | FUTEX_CLOCK_REALTIME))
+		return -ENOSYS;
+	if (bitset == 0)
+		return -EINVAL;
+	if (weft__unlikely(!is_private(c) && !is_join(c)))
+		return wait_shared(c, bitset, &until);
+	err = weft__futex_check(word, word, true);
+	return err != 0 ? err : weft__futex_wait(word, (uint32_t)c->arg[2], bitset, false, &until);
 }
 
 long weft__futex_wake_both(uintptr_t word, long most, uint32_t bitset, bool private)
@@ -289,14 +304,28 @@ bool weft__futex_restarts(const struct weft__call *c)
 	return c->arg[3] == 0 || (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET);
 }
 
-/* Of those without priority inheritance. */
-static long plain_futex(const struct weft__call *c, long command, struct weft__until *until)
+long on_futex(struct weft__call *c)
 {
+	long command = (int)c->arg[1] & FUTEX_CMD_MASK;
+
 	switch (command) {
 	case FUTEX_WAIT:
-		return wait(c, FUTEX_BITSET_MATCH_ANY, until);
+		return wait(c, FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_WAIT_BITSET:
-		return wait(c, (uint32_t)c->arg[5], until);
+		return wait(c, (uint32_t)c->arg[5]);
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+	case FUTEX_TRYLOCK_PI:
+	case FUTEX_UNLOCK_PI:
+	case FUTEX_WAIT_REQUEUE_PI:
+	case FUTEX_CMP_REQUEUE_PI:
+		return weft__futex_pi(c);
+	default:
+		break;
+	}
+	if ((c->arg[1] & FUTEX_CLOCK_REALTIME) != 0)
+		return -ENOSYS;
+	switch (command) {
 	case FUTEX_WAKE:
 		return wake(c, FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_WAKE_BITSET:
@@ -309,28 +338,5 @@ static long plain_futex(const struct weft__call *c, long command, struct weft__u
 		return wake_op(c);
 	default:
 		return -ENOSYS;
-	}
-}
-
-long on_futex(struct weft__call *c)
-{
-	long command = (int)c->arg[1] & FUTEX_CMD_MASK;
-	struct weft__until until;
-	long err;
-
-	switch (command) {
-	case FUTEX_LOCK_PI:
-	case FUTEX_LOCK_PI2:
-	case FUTEX_TRYLOCK_PI:
-	case FUTEX_UNLOCK_PI:
-	case FUTEX_WAIT_REQUEUE_PI:
-	case FUTEX_CMP_REQUEUE_PI:
-		return weft__futex_pi(c);
-	default:
-		err = read_until(c, &until);
-		if (err == 0 && (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0 &&
-		    command != FUTEX_WAIT_BITSET)
-			err = -ENOSYS;
-		return err != 0 ? err : plain_futex(c, command, &until);
 	}
 }
