@@ -39,13 +39,16 @@ bool weft__futex_between(const struct weft__call *c, uintptr_t word)
 }
 
 /*
- * Whether a wait is for the end of a thread that is no task: the kernel clears the word then, and
- * wakes who waits in the kernel (set_tid_address(2)).
+ * Whether a wait is for the end of a thread that is no task, or of a process that shares memory:
+ * the kernel clears the word then, and wakes who waits in the kernel (set_tid_address(2)).
  */
-static bool is_foreign_join(const struct weft__call *c, uint32_t value)
+static bool is_foreign_join(uint32_t value)
 {
-	return !is_private(c) && !is_join(c) && value != (uint32_t)weft__main_thread.tid &&
-	       (int)value > 0 && weft__raw(SYS_tgkill, weft__raw(SYS_getpid), value, 0) == 0;
+	if (value == (uint32_t)weft__main_thread.tid || (int)value <= 0)
+		return false;
+	if (__atomic_load_n(&weft__foreign_waiters, __ATOMIC_RELAXED))
+		return weft__raw(SYS_kill, value, 0) == 0;
+	return weft__raw(SYS_tgkill, weft__raw(SYS_getpid), value, 0) == 0;
 }
 
 /* To move nobody nowhere asks for the words alone. */
@@ -144,7 +147,7 @@ static long wait_shared(const struct weft__call *c, uint32_t bitset, struct weft
 	if (value != (uint32_t)c->arg[2])
 		return -EAGAIN;
 	return weft__futex_wait(word, value, bitset,
-				weft__futex_between(c, word) || is_foreign_join(c, value), until);
+				weft__futex_between(c, word) || is_foreign_join(value), until);
 }
 
 static long wait(const struct weft__call *c, uint32_t bitset)

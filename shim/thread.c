@@ -6,8 +6,10 @@
 #include <linux/sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "futex.h"
 #include "process.h"
 #include "handlers.h"
 #include "shim.h"
@@ -231,6 +233,51 @@ static long make_child(struct weft__call *c, const struct birth *birth)
 	return WEFT__PASS;
 }
 
+/* How much below a thread pointer is copied: more than libraries keep there (static TLS). */
+#define TLS_BYTES ((size_t)64 * 1024)
+/* And above it: more than glibc's struct pthread. */
+#define TCB_BYTES ((size_t)4096)
+#define PIECE 4096U
+
+/*
+ * A thread pointer for a thread that is to share the caller's, which would be taken for the
+ * caller's task: a copy, in which it is no task. It is not given back.
+ */
+static uintptr_t copy_thread_pointer(void)
+{
+	uintptr_t from, to;
+	long memory = weft__raw(SYS_mmap, 0, TLS_BYTES + TCB_BYTES, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (weft__failed(memory))
+		return 0;
+	__asm__("rdfsbase %0" : "=r"(from));
+	to = (uintptr_t)memory + TLS_BYTES;
+	weft__copy((void *)to, (void *)from, TCB_BYTES / 2);
+	for (size_t below = PIECE; below <= TLS_BYTES; below += PIECE)
+		if (weft__copy((void *)(to - below), (void *)(from - below), PIECE) != 0)
+			break;
+	((uintptr_t *)to)[0] = to; /* where code finds the thread pointer itself */
+	((uintptr_t *)to)[2] = to;
+	set_current(to, NULL);
+	return to;
+}
+
+/* Memory is shared and the thread pointer would be: libc's calls must know the two apart. */
+static void set_apart(struct weft__call *c)
+{
+	uintptr_t own;
+
+	if ((c->arg[0] & (CLONE_VM | CLONE_VFORK | CLONE_SETTLS)) != CLONE_VM || c->arg[1] == 0)
+		return;
+	own = copy_thread_pointer();
+	if (own == 0)
+		return;
+	c->arg[0] |= CLONE_SETTLS;
+	c->arg[4] = (long)own;
+	__atomic_store_n(&weft__foreign_waiters, true, __ATOMIC_RELAXED);
+}
+
 long on_clone3(struct weft__call *c)
 {
 	struct clone_args args = {.flags = 0};
@@ -259,5 +306,9 @@ long on_clone(struct weft__call *c)
 			      .child_tid = (uintptr_t)c->arg[3],
 			      .tls = (uintptr_t)c->arg[4]};
 
-	return make_child(c, &birth);
+	long result = make_child(c, &birth);
+
+	if (result == WEFT__PASS)
+		set_apart(c);
+	return result;
 }
