@@ -59,6 +59,9 @@ static long foreign_pi(struct weft__call *c)
 	uint32_t value;
 	long err = weft__futex_pi_check(c, command, &until);
 
+	/* A child of fork is the kernel's, but for locks that its parent's tasks may hold. */
+	if (weft__process.hub == NULL && !between)
+		return WEFT__PASS;
 	if (err != 0)
 		return err;
 	if (command != FUTEX_UNLOCK_PI)
@@ -73,9 +76,12 @@ static long foreign_pi(struct weft__call *c)
 
 long weft__foreign_futex(struct weft__call *c)
 {
-	if (weft__process.hub == NULL)
+	long command = c->arg[1] & FUTEX_CMD_MASK;
+
+	if (weft__process.hub == NULL && (command < FUTEX_LOCK_PI || command > FUTEX_TRYLOCK_PI) &&
+	    command != FUTEX_LOCK_PI2)
 		return WEFT__PASS;
-	switch (c->arg[1] & FUTEX_CMD_MASK) {
+	switch (command) {
 	case FUTEX_WAKE:
 	case FUTEX_WAKE_BITSET:
 	case FUTEX_REQUEUE:
