@@ -2,6 +2,7 @@
 #include "offload.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -188,4 +189,53 @@ TaskTest(offload, a_call_for_which_no_thread_can_be_made_is_refused)
 	setrlimit(RLIMIT_AS, &limit);
 
 	cr_assert_eq(result, -EAGAIN);
+}
+
+struct waiting {
+	uint32_t word;
+	long result;
+};
+
+static void waitv_task(void *arg)
+{
+	struct waiting *waiting = arg;
+	struct weft__job job = {.nr = SYS_futex_waitv, .data_arg = -1};
+	struct futex_waitv words[2] = {
+		{.uaddr = (uintptr_t)&job.cancel, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG},
+		{.uaddr = (uintptr_t)&waiting->word, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG}};
+
+	job.arg[0] = (long)words;
+	job.arg[1] = 2;
+	waiting->result = weft__offload_waitv(&job);
+}
+
+static long wake_in_kernel(struct waiting *waiting)
+{
+	return weft__raw(SYS_futex, &waiting->word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+TaskTest(offload, a_wait_for_words_ends_with_the_place_of_the_one_that_was_woken)
+{
+	struct waiting waiting = {.result = 99};
+	weft_task *task = spawn(waitv_task, &waiting);
+
+	do
+		weft_sleep(MS);
+	while (wake_in_kernel(&waiting) == 0);
+	join(task);
+
+	cr_assert_eq(waiting.result, 1);
+}
+
+TaskTest(offload, an_interrupted_wait_for_words_leaves_nobody_who_could_be_woken)
+{
+	struct waiting waiting = {.result = 99};
+	weft_task *task = spawn(waitv_task, &waiting);
+
+	weft_sleep(MS);
+	weft__interrupt(task);
+	join(task);
+
+	cr_assert_eq(waiting.result, -EINTR);
+	cr_assert_eq(wake_in_kernel(&waiting), 0);
 }
