@@ -26,16 +26,17 @@ static bool is_private(const struct weft__call *c)
 	return (c->arg[1] & FUTEX_PRIVATE_FLAG) != 0;
 }
 
-/* pthread_join waits for a thread id without the private flag; nobody shares a task's. */
+/* Whether a wait is pthread_join's, which is without the private flag: for a task to end. */
 static bool is_join(const struct weft__call *c)
 {
-	return c->nr == SYS_futex && (c->arg[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET &&
-	       c->arg[2] >= WEFT__FIRST_TID && c->arg[2] <= WEFT__LAST_TID;
+	const struct weft__thread *thread = weft__thread_by_tid((uint32_t)c->arg[2]);
+
+	return thread != NULL && thread->clear_tid == (uintptr_t)c->arg[0];
 }
 
 bool weft__futex_between(const struct weft__call *c, uintptr_t word)
 {
-	return !is_private(c) && !is_join(c) && weft__is_shared(word);
+	return !is_private(c) && weft__is_shared(word);
 }
 
 /*
