@@ -36,7 +36,7 @@ static __thread struct weft__job *job_here __attribute__((tls_model("initial-exe
 static struct {
 	int lock;
 	struct weft__job *first, **last;
-	unsigned int queued, idle, threads;
+	unsigned int queued, idle, threads, starting;
 	uint32_t posted;
 } pool;
 
@@ -137,6 +137,7 @@ static void run_jobs(void *unused)
 
 	(void)unused;
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	__atomic_sub_fetch(&pool.starting, 1, __ATOMIC_RELAXED);
 	for (;;)
 		run_job(wait_for_job(), tid);
 }
@@ -192,11 +193,14 @@ bool weft__offload_stop(const siginfo_t *info, ucontext_t *ucontext)
 	return true;
 }
 
+/* Whether a job has a thread to itself: one before it may wait for what this one's caller does. */
 static bool has_room(void)
 {
-	return __atomic_load_n(&pool.queued, __ATOMIC_RELAXED) + count_threads() <
-		       weft__offload_most ||
-	       __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) != 0;
+	unsigned int idle = __atomic_load_n(&pool.idle, __ATOMIC_RELAXED),
+		     threads = count_threads();
+	unsigned int room = weft__offload_most > threads ? weft__offload_most - threads : 0;
+
+	return __atomic_load_n(&pool.queued, __ATOMIC_RELAXED) < room + idle;
 }
 
 /* End the wait for a job early; false when the job is somebody else's then. */
@@ -281,9 +285,12 @@ static int make_thread(void)
 void weft__offload_serve(void)
 {
 	while (__atomic_load_n(&pool.queued, __ATOMIC_RELAXED) >
-		       __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) &&
+		       __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) +
+			       __atomic_load_n(&pool.starting, __ATOMIC_RELAXED) &&
 	       count_threads() < weft__offload_most) {
+		__atomic_add_fetch(&pool.starting, 1, __ATOMIC_RELAXED);
 		if (make_thread() != 0) {
+			__atomic_sub_fetch(&pool.starting, 1, __ATOMIC_RELAXED);
 			if (count_threads() == 0)
 				refuse_jobs();
 			return;
@@ -297,5 +304,5 @@ void weft__offload_clear(void)
 {
 	pool.lock = 0;
 	pool.first = NULL;
-	pool.queued = pool.idle = pool.threads = 0;
+	pool.queued = pool.idle = pool.threads = pool.starting = 0;
 }

@@ -192,13 +192,15 @@ long weft__lot_requeue(uintptr_t address, long wake, uintptr_t to, long move,
 		struct weft_task *task = task_of(link);
 
 		next = link->next;
-		if (task->parked.key != address || address == to)
+		if (task->parked.key != address)
+			continue;
+		move--;
+		++*moved;
+		if (address == to)
 			continue;
 		weft__list_remove(link);
 		__atomic_store_n(&task->parked.key, to, __ATOMIC_RELEASE);
 		line_up(to_bucket, task);
-		move--;
-		++*moved;
 	}
 out:
 	unlock_both(from_bucket, to_bucket);

@@ -34,7 +34,7 @@ WEFT__SHARED long weft__lot_wake(uintptr_t address, long most, uint32_t bitset);
 
 /**
  * Wake at most `wake` waiters of an address and move at most `move` of the others to another
- * (FUTEX_CMP_REQUEUE; a NULL `expected` is FUTEX_REQUEUE).
+ * (FUTEX_CMP_REQUEUE; a NULL `expected` is FUTEX_REQUEUE). Who is moved to where it was counts.
  *
  * @return how many were woken, and moved are added to *moved; or -EAGAIN the word differs, -EFAULT
  */

@@ -4,6 +4,16 @@
 
 #include <sys/syscall.h>
 
+/* Younger than the headers of Debian 12 know. */
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+#ifndef SYS_futex_wake
+#define SYS_futex_wake 454
+#define SYS_futex_wait 455
+#define SYS_futex_requeue 456
+#endif
+
 /** What libweft.so shares with libweft-preload.so, and with nobody else. */
 #define WEFT__SHARED __attribute__((visibility("default")))
 

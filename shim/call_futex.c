@@ -4,16 +4,12 @@
  * A futex of this process alone waits in the parking lot. One that other processes may wait on,
  * a word in a shared mapping, waits in the kernel, by way of an offload thread; wakes of it go to
  * the kernel, where the offload threads of all processes are.
- *
- * Threads that are no tasks come here as well (weft__foreign_futex): their wakes must find parked
- * tasks. Their waits are the kernel's, so from the first such wait on, wakes go both ways.
  */
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
-#include <string.h>
 #include <time.h>
 
-#include "offload.h"
 #include "parking.h"
 #include "futex.h"
 #include "handlers.h"
@@ -22,114 +18,184 @@
 #include "thread.h"
 #include "times.h"
 
-/* Whether any thread that is no task may wait in the kernel on a private futex. */
-static bool foreign_waiters;
+/* The end of what a program may map, with four levels of page tables (x86-64, TASK_SIZE_MAX). */
+#define USER_END 0x7ffffffff000U
 
-/* Whether a call is about a word that other processes may share. */
-static bool between_processes(const struct weft__call *c)
+static bool is_private(const struct weft__call *c)
 {
-	/* pthread_join waits for a thread id without the private flag; nobody shares a task's. */
-	if ((c->arg[1] & FUTEX_PRIVATE_FLAG) != 0 ||
-	    (c->arg[2] >= WEFT__FIRST_TID && c->arg[2] <= WEFT__LAST_TID))
-		return false;
-	return weft__is_shared((uintptr_t)c->arg[0]);
+	return (c->arg[1] & FUTEX_PRIVATE_FLAG) != 0;
 }
 
-/* When a wait until a point in time ends: 0 for never. */
-static long absolute_deadline(const struct weft__call *c, bool realtime, uint64_t *deadline_ns)
+/* Whether a wait is pthread_join's, which is without the private flag: for a task to end. */
+static bool is_join(const struct weft__call *c)
 {
-	struct timespec time, now;
-	uint64_t ns;
+	const struct weft__thread *thread = weft__thread_by_tid((uint32_t)c->arg[2]);
+
+	return thread != NULL && thread->clear_tid == (uintptr_t)c->arg[0];
+}
+
+bool weft__futex_between(const struct weft__call *c, uintptr_t word)
+{
+	return !is_private(c) && weft__is_shared(word);
+}
+
+/*
+ * Whether a wait is for the end of a thread that is no task, or of a process that shares memory:
+ * the kernel clears the word then, and wakes who waits in the kernel (set_tid_address(2)).
+ */
+static bool is_foreign_join(uint32_t value)
+{
+	if (value == (uint32_t)weft__main_thread.tid || (int)value <= 0)
+		return false;
+	if (__atomic_load_n(&weft__foreign_waiters, __ATOMIC_RELAXED))
+		return weft__raw(SYS_kill, value, 0) == 0;
+	return weft__raw(SYS_tgkill, weft__raw(SYS_getpid), value, 0) == 0;
+}
+
+/* To move nobody nowhere asks for the words alone. */
+long weft__futex_check(uintptr_t first, uintptr_t second, bool private)
+{
+	if (weft__likely(private && ((first | second) & 3) == 0 && first < USER_END &&
+			 second < USER_END))
+		return 0;
+	return weft__raw(SYS_futex, first, FUTEX_REQUEUE | (private ? FUTEX_PRIVATE_FLAG : 0), 0, 0,
+			 second);
+}
+
+/* The monotonic time at which the other clock will show a time, if nobody sets it meanwhile. */
+static uint64_t translate(uint64_t realtime_ns)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return realtime_ns > weft__to_ns(&now) ? weft__now_ns() + (realtime_ns - weft__to_ns(&now))
+					       : 1;
+}
+
+long weft__until_point(const struct timespec *from, bool realtime, struct weft__until *until)
+{
+	struct timespec time;
 	long err;
 
-	*deadline_ns = 0;
-	if (c->arg[3] == 0)
+	*until = (struct weft__until){.deadline_ns = 0};
+	if (from == NULL)
 		return 0;
-	err = weft__read_time((void *)c->arg[3], &time);
+	err = weft__read_time(from, &time);
 	if (err != 0)
 		return err;
-	ns = weft__to_ns(&time);
+	until->deadline_ns = weft__to_ns(&time);
 	if (realtime) {
-		clock_gettime(CLOCK_REALTIME, &now);
-		ns = ns > weft__to_ns(&now) ? weft__now_ns() + (ns - weft__to_ns(&now)) : 1;
+		until->realtime_ns = until->deadline_ns;
+		until->deadline_ns = translate(until->realtime_ns);
 	}
-	*deadline_ns = ns == 0 ? 1 : ns;
+	if (until->deadline_ns == 0)
+		until->deadline_ns = 1;
 	return 0;
 }
 
-static long wait_deadline(const struct weft__call *c, uint64_t *deadline_ns)
+bool weft__until_moved(struct weft__until *until)
 {
-	if ((c->arg[1] & FUTEX_CMD_MASK) == FUTEX_WAIT && c->arg[3] != 0)
-		return weft__deadline_after((void *)c->arg[3], deadline_ns);
-	return absolute_deadline(c, (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0, deadline_ns);
+	if (until->realtime_ns == 0)
+		return false;
+	until->deadline_ns = translate(until->realtime_ns);
+	return until->deadline_ns != 1;
 }
 
-/* A wait in the kernel on behalf of a task. */
-static long wait_between(const struct weft__call *c, uint32_t bitset, uint64_t deadline_ns)
+/* When a wait ends. */
+static long read_until(const struct weft__call *c, struct weft__until *until)
 {
-	struct weft__job job = {.nr = SYS_futex,
-				.arg = {c->arg[0], FUTEX_WAIT_BITSET, c->arg[2], 0, 0, bitset},
-				.data_arg = -1};
-	struct timespec deadline = {(time_t)(deadline_ns / 1000000000U),
-				    (long)(deadline_ns % 1000000000U)};
+	const struct timespec *from = (const struct timespec *)c->arg[3];
+
+	*until = (struct weft__until){.deadline_ns = 0};
+	if (weft__likely(from == NULL))
+		return 0;
+	if ((c->arg[1] & FUTEX_CMD_MASK) == FUTEX_WAIT)
+		return weft__deadline_after(from, &until->deadline_ns);
+	return weft__until_point(from, (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0, until);
+}
+
+long weft__futex_wait(uintptr_t word, uint32_t expected, uint32_t bitset, bool between,
+		      struct weft__until *until)
+{
 	long result;
 
-	if (deadline_ns != 0) {
-		memcpy(job.data, &deadline, sizeof(deadline));
-		job.data_arg = 3;
+	if (weft__unlikely(between)) {
+		weft__counts.parks[SYS_futex]++;
+		return weft__futex_wait_between(word, expected, bitset, until);
 	}
-	result = weft__offload(&job);
-	return result == -ENOMEM ? weft__blocks(c) : result;
+	result = weft__lot_wait(word, expected, bitset, until->deadline_ns, weft__load);
+	if (result != -EAGAIN)
+		weft__counts.parks[SYS_futex]++;
+	while (weft__unlikely(result == -ETIMEDOUT) && weft__until_moved(until)) {
+		result = weft__lot_wait(word, expected, bitset, until->deadline_ns, weft__load);
+		if (result == -EAGAIN)
+			result = 0; /* it has changed since the wait began */
+	}
+	return result;
 }
 
-static long wait(struct weft__call *c, uint32_t bitset)
+/* A wait that may be for a word of other processes, or for the end of a thread that is no task. */
+static long wait_shared(const struct weft__call *c, uint32_t bitset, struct weft__until *until)
 {
-	uint64_t deadline_ns;
+	uintptr_t word = (uintptr_t)c->arg[0];
 	uint32_t value;
-	long err;
+	long err = weft__futex_check(word, word, false);
 
-	if (bitset == 0 || (c->arg[0] & 3) != 0)
-		return -EINVAL;
-	err = wait_deadline(c, &deadline_ns);
 	if (err == 0)
-		err = weft__load((uintptr_t)c->arg[0], &value);
+		err = weft__load(word, &value);
 	if (err != 0)
 		return err;
 	if (value != (uint32_t)c->arg[2])
 		return -EAGAIN;
-	weft__counts.parks[SYS_futex]++;
-	if (between_processes(c))
-		return wait_between(c, bitset, deadline_ns);
-	return weft__lot_wait((uintptr_t)c->arg[0], (uint32_t)c->arg[2], bitset, deadline_ns,
-			      weft__load);
+	return weft__futex_wait(word, value, bitset,
+				weft__futex_between(c, word) || is_foreign_join(value), until);
 }
 
-/* Wake in the kernel as well, when somebody may wait there. */
-static long wake_kernel_too(const struct weft__call *c, long woken, long most)
+static long wait(const struct weft__call *c, uint32_t bitset)
 {
-	long more;
+	uintptr_t word = (uintptr_t)c->arg[0];
+	struct weft__until until;
+	long err = read_until(c, &until);
 
-	if (woken >= most || ((c->arg[1] & FUTEX_PRIVATE_FLAG) != 0 &&
-			      !__atomic_load_n(&foreign_waiters, __ATOMIC_RELAXED)))
+	if (err != 0)
+		return err;
+	if ((c->arg[1] & (FUTEX_CMD_MASK | FUTEX_CLOCK_REALTIME)) ==
+	    (FUTEX_WAIT | FUTEX_CLOCK_REALTIME))
+		return -ENOSYS;
+	if (bitset == 0)
+		return -EINVAL;
+	if (weft__unlikely(!is_private(c) && !is_join(c)))
+		return wait_shared(c, bitset, &until);
+	err = weft__futex_check(word, word, true);
+	return err != 0 ? err : weft__futex_wait(word, (uint32_t)c->arg[2], bitset, false, &until);
+}
+
+long weft__futex_wake_both(uintptr_t word, long most, uint32_t bitset, bool private)
+{
+	long woken, more;
+
+	if (most < 1)
+		most = 1; /* as the kernel does: it looks whether it has woken enough afterwards */
+	if (weft__unlikely(weft__pi_waiting != 0) && weft__pi_waits(word))
+		return -EINVAL;
+	woken = weft__lot_wake(word, most, bitset);
+	if (woken >= most ||
+	    (private && !__atomic_load_n(&weft__foreign_waiters, __ATOMIC_RELAXED)))
 		return woken;
-	more = weft__raw(SYS_futex, c->arg[0], c->arg[1], most - woken, c->arg[3], c->arg[4],
-			 c->arg[5]);
+	more = weft__raw(SYS_futex, word, FUTEX_WAKE_BITSET | (private ? FUTEX_PRIVATE_FLAG : 0),
+			 most - woken, 0, 0, bitset);
 	return more > 0 ? woken + more : woken;
 }
 
 static long wake(const struct weft__call *c, uint32_t bitset)
 {
-	long most = (int)c->arg[2];
-	uint32_t value;
+	uintptr_t word = (uintptr_t)c->arg[0];
+	long err;
 
-	if (bitset == 0 || (c->arg[0] & 3) != 0)
+	if (bitset == 0)
 		return -EINVAL;
-	/* The kernel looks for the word only when it is shared. */
-	if ((c->arg[1] & FUTEX_PRIVATE_FLAG) == 0 && weft__load((uintptr_t)c->arg[0], &value) != 0)
-		return -EFAULT;
-	if (most < 1)
-		most = 1; /* as the kernel does: it looks whether it has woken enough afterwards */
-	return wake_kernel_too(c, weft__lot_wake((uintptr_t)c->arg[0], most, bitset), most);
+	err = weft__futex_check(word, word, is_private(c));
+	return err != 0 ? err : weft__futex_wake_both(word, (int)c->arg[2], bitset, is_private(c));
 }
 
 static long wake_and_settle(const struct weft__call *c, uint32_t bitset)
@@ -143,27 +209,46 @@ static long wake_and_settle(const struct weft__call *c, uint32_t bitset)
 
 void weft__futex_wake(uintptr_t word, int most)
 {
-	struct weft__call c = {.nr = SYS_futex, .arg = {(long)word, FUTEX_WAKE, most}};
+	if ((word & 3) == 0)
+		weft__futex_wake_both(word, most, FUTEX_BITSET_MATCH_ANY, false);
+}
 
-	wake(&c, FUTEX_BITSET_MATCH_ANY);
+long weft__futex_waiters(uintptr_t word)
+{
+	long moved = 0;
+
+	weft__lot_requeue(word, 0, word, INT_MAX, NULL, weft__load, &moved);
+	return moved;
+}
+
+long weft__futex_requeue_both(uintptr_t from, uintptr_t to, long wake, long move,
+			      const uint32_t *expected)
+{
+	long moved = 0, woken, more;
+
+	if (weft__unlikely(weft__pi_waiting != 0) && weft__pi_waits(from))
+		return -EINVAL;
+	woken = weft__lot_requeue(from, wake, to, move, expected, weft__load, &moved);
+	if (woken < 0 || !__atomic_load_n(&weft__foreign_waiters, __ATOMIC_RELAXED))
+		return woken < 0 ? woken : woken + moved;
+	more = weft__raw(SYS_futex, from, FUTEX_REQUEUE_PRIVATE, wake - woken, move - moved, to);
+	return woken + moved + (more > 0 ? more : 0);
 }
 
 static long requeue(const struct weft__call *c, bool compare)
 {
+	uintptr_t from = (uintptr_t)c->arg[0], to = (uintptr_t)c->arg[4];
 	uint32_t expected = (uint32_t)c->arg[5];
-	long wake = (int)c->arg[2], move = (int)c->arg[3], moved = 0, woken;
+	long wake = (int)c->arg[2], move = (int)c->arg[3], err;
 
-	if (wake < 0 || move < 0 || (c->arg[0] & 3) != 0 || (c->arg[4] & 3) != 0)
+	if (wake < 0 || move < 0)
 		return -EINVAL;
-	if (between_processes(c))
+	err = weft__futex_check(from, to, is_private(c));
+	if (err != 0)
+		return err;
+	if (weft__futex_between(c, from))
 		return WEFT__PASS; /* it does not wait */
-	woken = weft__lot_requeue((uintptr_t)c->arg[0], wake, (uintptr_t)c->arg[4], move,
-				  compare ? &expected : NULL, weft__load, &moved);
-	if (woken < 0)
-		return woken;
-	if (woken < wake)
-		woken = wake_kernel_too(c, woken, wake);
-	return woken + moved;
+	return weft__futex_requeue_both(from, to, wake, move, compare ? &expected : NULL);
 }
 
 /* FUTEX_WAKE_OP's second half: op, cmp, oparg and cmparg in one word (futex(2)). */
@@ -174,7 +259,7 @@ static long apply_op(uintptr_t word, uint32_t encoded, bool *wake_second)
 
 	if ((encoded >> 28 & FUTEX_OP_OPARG_SHIFT) != 0)
 		arg = (int32_t)(1U << (arg & 31));
-	if (op > FUTEX_OP_XOR || cmp > FUTEX_OP_CMP_GE)
+	if (op > FUTEX_OP_XOR)
 		return -ENOSYS;
 	if (weft__load(word, &value) != 0)
 		return -EFAULT;
@@ -196,121 +281,64 @@ static long apply_op(uintptr_t word, uint32_t encoded, bool *wake_second)
 		       : cmp == FUTEX_OP_CMP_LE ? (int32_t)value <= cmp_arg
 		       : cmp == FUTEX_OP_CMP_GT ? (int32_t)value > cmp_arg
 						: (int32_t)value >= cmp_arg;
-	return 0;
+	return cmp > FUTEX_OP_CMP_GE ? -ENOSYS : 0; /* too late, but so does the kernel */
 }
 
 static long wake_op(const struct weft__call *c)
 {
-	struct weft__call second = *c;
+	uintptr_t first = (uintptr_t)c->arg[0], second = (uintptr_t)c->arg[4];
+	long err = weft__futex_check(first, second, is_private(c)), woken, more;
 	bool wake_second = false;
-	long err, woken;
 
-	if ((c->arg[0] & 3) != 0 || (c->arg[4] & 3) != 0)
-		return -EINVAL;
-	err = apply_op((uintptr_t)c->arg[4], (uint32_t)c->arg[5], &wake_second);
+	if (err == 0)
+		err = apply_op(second, (uint32_t)c->arg[5], &wake_second);
 	if (err != 0)
 		return err;
-	second.arg[1] = FUTEX_WAKE | (c->arg[1] & FUTEX_PRIVATE_FLAG);
-	woken = wake(&second, FUTEX_BITSET_MATCH_ANY);
-	if (woken >= 0 && wake_second) {
-		second.arg[0] = c->arg[4];
-		second.arg[2] = c->arg[3];
-		woken += wake(&second, FUTEX_BITSET_MATCH_ANY);
-	}
-	return woken;
-}
-
-/*
- * Priority inheritance, for tasks of one carrier: there is nothing to inherit, but the protocol is
- * the kernel's to keep. The word holds the owner's id, so that only it may unlock.
- */
-static long lock_pi(struct weft__call *c, bool may_wait, bool realtime)
-{
-	const struct weft__thread *me = weft__thread_here();
-	uintptr_t word = (uintptr_t)c->arg[0];
-	uint32_t value, found, waiters = 0;
-	uint64_t deadline_ns = 0;
-	long err = may_wait ? absolute_deadline(c, realtime, &deadline_ns) : 0;
-
-	while (err == 0 && (err = weft__load(word, &value)) == 0) {
-		uint32_t owner = value & FUTEX_TID_MASK, next = value | FUTEX_WAITERS;
-
-		if (owner == (uint32_t)me->tid)
-			return -EDEADLK;
-		if (owner != 0 && !may_wait)
-			return -EAGAIN;
-		if (owner != 0 && weft__thread_by_tid(owner) == NULL)
-			return -ESRCH;
-		if (owner == 0)
-			next = value | (uint32_t)me->tid | waiters;
-		err = weft__exchange(word, value, next, &found);
-		if (err != 0 || found != value)
-			continue;
-		if (owner == 0)
-			return 0;
-		weft__counts.parks[SYS_futex]++;
-		waiters = FUTEX_WAITERS; /* there may be others behind this one */
-		err = weft__lot_wait(word, next, FUTEX_BITSET_MATCH_ANY, deadline_ns, weft__load);
-		if (err == -EAGAIN)
-			err = 0;
-	}
-	return err;
-}
-
-static long unlock_pi(const struct weft__call *c)
-{
-	uintptr_t word = (uintptr_t)c->arg[0];
-	uint32_t value, found;
-	long err = weft__load(word, &value);
-
-	while (err == 0) {
-		if ((value & FUTEX_TID_MASK) != (uint32_t)weft__thread_here()->tid)
-			return -EPERM;
-		err = weft__exchange(word, value, 0, &found);
-		if (err == 0 && found == value)
-			return weft__lot_wake(word, 1, FUTEX_BITSET_MATCH_ANY) < 0;
-		value = found;
-	}
-	return err;
-}
-
-static long on_futex_pi(struct weft__call *c, long command)
-{
-	if ((c->arg[0] & 3) != 0)
-		return -EINVAL;
-	if (between_processes(c))
-		return weft__blocks(c);
-	switch (command) {
-	case FUTEX_LOCK_PI:
-		return lock_pi(c, true, true);
-	case FUTEX_LOCK_PI2:
-		return lock_pi(c, true, (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0);
-	case FUTEX_TRYLOCK_PI:
-		return lock_pi(c, false, false);
-	default:
-		return unlock_pi(c);
-	}
+	woken = weft__futex_wake_both(first, (int)c->arg[2], FUTEX_BITSET_MATCH_ANY, is_private(c));
+	if (woken < 0 || !wake_second)
+		return woken;
+	more = weft__futex_wake_both(second, (int)c->arg[3], FUTEX_BITSET_MATCH_ANY, is_private(c));
+	return more < 0 ? more : woken + more;
 }
 
 bool weft__futex_always_restarts(const struct weft__call *c)
 {
 	long command = c->arg[1] & FUTEX_CMD_MASK;
 
-	return command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2;
+	return command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2 ||
+	       command == FUTEX_WAIT_REQUEUE_PI;
+}
+
+/* A wait with an end is not begun anew: the kernel would do so only where no handler has run. */
+bool weft__futex_restarts(const struct weft__call *c)
+{
+	long command = c->arg[1] & FUTEX_CMD_MASK;
+
+	return c->arg[3] == 0 || (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET);
 }
 
 long on_futex(struct weft__call *c)
 {
-	long command = c->arg[1] & FUTEX_CMD_MASK;
+	long command = (int)c->arg[1] & FUTEX_CMD_MASK;
 
-	if ((c->arg[1] & FUTEX_CLOCK_REALTIME) != 0 && command != FUTEX_WAIT_BITSET &&
-	    command != FUTEX_LOCK_PI2)
-		return -ENOSYS;
 	switch (command) {
 	case FUTEX_WAIT:
 		return wait(c, FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_WAIT_BITSET:
 		return wait(c, (uint32_t)c->arg[5]);
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+	case FUTEX_TRYLOCK_PI:
+	case FUTEX_UNLOCK_PI:
+	case FUTEX_WAIT_REQUEUE_PI:
+	case FUTEX_CMP_REQUEUE_PI:
+		return weft__futex_pi(c);
+	default:
+		break;
+	}
+	if ((c->arg[1] & FUTEX_CLOCK_REALTIME) != 0)
+		return -ENOSYS;
+	switch (command) {
 	case FUTEX_WAKE:
 		return wake_and_settle(c, FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_WAKE_BITSET:
@@ -321,28 +349,7 @@ long on_futex(struct weft__call *c)
 		return requeue(c, true);
 	case FUTEX_WAKE_OP:
 		return wake_op(c);
-	case FUTEX_LOCK_PI:
-	case FUTEX_LOCK_PI2:
-	case FUTEX_TRYLOCK_PI:
-	case FUTEX_UNLOCK_PI:
-		return on_futex_pi(c, command);
 	default:
-		return weft__blocks(c);
-	}
-}
-
-long weft__foreign_futex(struct weft__call *c)
-{
-	switch (c->arg[1] & FUTEX_CMD_MASK) {
-	case FUTEX_WAKE:
-	case FUTEX_WAKE_BITSET:
-	case FUTEX_REQUEUE:
-	case FUTEX_CMP_REQUEUE:
-	case FUTEX_WAKE_OP:
-		return weft__process.hub == NULL ? WEFT__PASS : on_futex(c);
-	default:
-		if (weft__hub_of == NULL)
-			__atomic_store_n(&foreign_waiters, true, __ATOMIC_RELAXED);
-		return WEFT__PASS;
+		return -ENOSYS;
 	}
 }

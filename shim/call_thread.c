@@ -10,12 +10,10 @@
 #include "futex.h"
 #include "handlers.h"
 #include "pending.h"
+#include "robust.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
-
-/* The kernel walks no longer than this either (ROBUST_LIST_LIMIT). */
-#define ROBUST_LIMIT 2048
 
 long on_gettid(struct weft__call *c)
 {
@@ -58,50 +56,6 @@ long on_sched_yield(struct weft__call *c)
 	return weft__yield() ? 0 : WEFT__PASS; /* to other processes */
 }
 
-/* One lock of a thread that dies: mark it, and wake one who waits for it. */
-static void robust_release(const struct weft__thread *me, uintptr_t word)
-{
-	uint32_t value, found;
-
-	if (weft__load(word, &value) != 0)
-		return;
-	while ((value & FUTEX_TID_MASK) == (uint32_t)me->tid) {
-		uint32_t left = (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
-
-		if (weft__exchange(word, value, left, &found) != 0)
-			return;
-		if (found == value) {
-			if ((value & FUTEX_WAITERS) != 0)
-				weft__futex_wake(word, 1);
-			return;
-		}
-		value = found;
-	}
-}
-
-/* Walk the list of locks that a dying thread still holds, as the kernel does (futex(2)). */
-static void robust_exit(const struct weft__thread *me)
-{
-	struct robust_list_head head;
-	struct robust_list *entry, *next;
-
-	if (me->robust_list == 0 || weft__copy(&head, (void *)me->robust_list, sizeof(head)) != 0)
-		return;
-	entry = head.list.next;
-	for (int i = 0; i < ROBUST_LIMIT && (uintptr_t)entry != me->robust_list; i++) {
-		uintptr_t at = (uintptr_t)entry & ~(uintptr_t)1;
-
-		if (weft__copy(&next, (void *)at, sizeof(next)) != 0)
-			break;
-		if (entry != head.list_op_pending)
-			robust_release(me, at + (uintptr_t)head.futex_offset);
-		entry = next;
-	}
-	if (head.list_op_pending != NULL)
-		robust_release(me, ((uintptr_t)head.list_op_pending & ~(uintptr_t)1) +
-					   (uintptr_t)head.futex_offset);
-}
-
 /*
  * The end of a thread. glibc counts the hub as a thread, so it does not see that the last one of
  * the program's leaves, on which it would call exit(0) at this very point. Any other status is
@@ -117,7 +71,7 @@ long on_exit_thread(struct weft__call *c)
 		me->task.inside = 0;
 		exit(0);
 	}
-	robust_exit(me);
+	weft__robust_exit(me);
 	weft__signals_drop(me);
 	weft__mask_end(me);
 	weft__list_remove(&me->by_tid);
@@ -129,6 +83,7 @@ long on_exit_thread(struct weft__call *c)
 long on_exit_group(struct weft__call *c)
 {
 	(void)c;
+	weft__robust_exit_all();
 	weft__report();
 	return WEFT__PASS;
 }

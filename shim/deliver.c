@@ -151,7 +151,8 @@ static bool restarts(const struct weft__call *c)
 		return !weft__fd_times_out(c->arg[0], POLLOUT);
 	case SYS_wait4:
 	case SYS_waitid:
-	case SYS_futex:
+	case SYS_futex_waitv:
+	case SYS_futex_wait:
 	case SYS_open:
 	case SYS_openat:
 	case SYS_creat:
@@ -161,6 +162,8 @@ static bool restarts(const struct weft__call *c)
 	case SYS_mq_timedsend:
 	case SYS_mq_timedreceive:
 		return true;
+	case SYS_futex:
+		return weft__futex_restarts(c);
 	default:
 		return false;
 	}

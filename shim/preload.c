@@ -17,6 +17,7 @@
 #include <threads.h>
 
 #include "descriptor.h"
+#include "futex.h"
 #include "hub.h"
 #include "kernel_handler.h"
 #include "memory.h"
@@ -180,6 +181,7 @@ void weft__asleep(void)
 	weft__fd_forget_all(&weft__process);
 	weft__memory_forked();
 	weft__lot_clear();
+	weft__pi_clear();
 	weft__offload_clear();
 }
 

@@ -67,7 +67,7 @@ bool weft__is_shared(uintptr_t address)
 	bool shared;
 
 	if (maps < 0)
-		return false;
+		return true;
 	if (weft__raw(SYS_ioctl, maps, MAP_QUERY, &query) == 0)
 		shared = (query.vma_flags & MAP_SHARED_FLAG) != 0;
 	else

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Whether an address lies in a shared mapping (mmap(2), MAP_SHARED); false when it cannot be told. */
+/** Whether an address lies in a shared mapping (mmap(2), MAP_SHARED), or cannot be told not to. */
 bool weft__is_shared(uintptr_t address);
 
 #endif

@@ -22,6 +22,7 @@
 #include "mask.h"
 #include "offload.h"
 #include "pending.h"
+#include "robust.h"
 #include "shim.h"
 #include "thread.h"
 
@@ -197,11 +198,14 @@ void weft__signals_check(struct weft__thread *thread)
 
 void weft__signal_repeat_fault(int signal)
 {
+	weft__robust_exit_all();
 	kernel_action(signal, &default_action, NULL);
 }
 
 void weft__signal_default(int signal)
 {
+	if (signal != SIGSTOP && signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU)
+		weft__robust_exit_all();
 	if (took_over[signal])
 		kernel_action(signal, &default_action, NULL);
 	weft__raw(SYS_kill, weft__raw(SYS_getpid), signal);

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <linux/sched.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "cpu.h"
+#include "futex.h"
 #include "process.h"
 #include "handlers.h"
 #include "kernel_handler.h"
@@ -15,6 +17,7 @@
 #include "shim.h"
 
 #define TID_BUCKETS 4096
+#define TIDS (WEFT__LAST_TID - WEFT__FIRST_TID + 1)
 
 /* The least that the main thread's stack can grow to, but for tiny limits (setrlimit(2)). */
 #define MAIN_STACK_BYTES ((uintptr_t)1024 * 1024)
@@ -28,7 +31,7 @@ bool weft__main_renamed;
 bool weft__making_hub;
 
 static struct weft__link by_tid[TID_BUCKETS];
-static int next_tid = WEFT__FIRST_TID;
+static int first_tid, next_tid; /* of this process */
 
 static struct weft__link *tid_bucket(long tid)
 {
@@ -99,6 +102,25 @@ static void init_thread(struct weft__thread *thread, struct weft__carrier *carri
 	weft__list_append(tid_bucket(tid), &thread->by_tid);
 }
 
+/*
+ * Where this process begins to count. Locks in memory that processes share are known by their
+ * owners' ids, so no two processes may have the same: they begin far from each other, processes
+ * with neighbouring ids the farthest (Fibonacci hashing; Knuth, TAOCP 6.4).
+ */
+static void begin_tids(void)
+{
+	uint32_t pid = (uint32_t)weft__raw(SYS_getpid);
+
+	first_tid = WEFT__FIRST_TID + (int)((uint64_t)(pid * 2654435769U) * TIDS >> 32);
+	next_tid = first_tid;
+}
+
+bool weft__tid_was_ours(long tid)
+{
+	return tid >= WEFT__FIRST_TID && tid <= WEFT__LAST_TID &&
+	       (tid - first_tid + TIDS) % TIDS < (next_tid - first_tid + TIDS) % TIDS;
+}
+
 void weft__adopt_main(struct weft__carrier *carrier)
 {
 	struct weft__thread *thread = &weft__main_thread;
@@ -112,6 +134,7 @@ void weft__adopt_main(struct weft__carrier *carrier)
 	__asm__("rdfsbase %0" : "=r"(thread->task.context.fs_base));
 	thread->stack_top = (uintptr_t)__libc_stack_end;
 	thread->stack = thread->stack_top - MAIN_STACK_BYTES;
+	begin_tids();
 	carrier->tasks = 1;
 	weft__cpu_begin(carrier, &thread->task);
 	weft__mask_begin(thread);
@@ -122,9 +145,13 @@ void weft__adopt_main(struct weft__carrier *carrier)
 
 static int new_tid(void)
 {
-	while (weft__thread_by_tid(next_tid) != NULL)
-		next_tid = next_tid < WEFT__LAST_TID ? next_tid + 1 : WEFT__FIRST_TID;
-	return next_tid++;
+	int tid;
+
+	do {
+		tid = next_tid;
+		next_tid = tid < WEFT__LAST_TID ? tid + 1 : WEFT__FIRST_TID;
+	} while (weft__thread_by_tid(tid) != NULL);
+	return tid;
 }
 
 static void bury(struct weft_task *task)
@@ -217,6 +244,51 @@ static long make_child(struct weft__call *c, const struct birth *birth)
 	return WEFT__PASS;
 }
 
+/* How much below a thread pointer is copied: more than libraries keep there (static TLS). */
+#define TLS_BYTES ((size_t)64 * 1024)
+/* And above it: more than glibc's struct pthread. */
+#define TCB_BYTES ((size_t)4096)
+#define PIECE 4096U
+
+/*
+ * A thread pointer for a thread that is to share the caller's, which would be taken for the
+ * caller's task: a copy, in which it is no task. It is not given back.
+ */
+static uintptr_t copy_thread_pointer(void)
+{
+	uintptr_t from, to;
+	long memory = weft__raw(SYS_mmap, 0, TLS_BYTES + TCB_BYTES, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (weft__failed(memory))
+		return 0;
+	__asm__("rdfsbase %0" : "=r"(from));
+	to = (uintptr_t)memory + TLS_BYTES;
+	weft__copy((void *)to, (void *)from, TCB_BYTES / 2);
+	for (size_t below = PIECE; below <= TLS_BYTES; below += PIECE)
+		if (weft__copy((void *)(to - below), (void *)(from - below), PIECE) != 0)
+			break;
+	((uintptr_t *)to)[0] = to; /* where code finds the thread pointer itself */
+	((uintptr_t *)to)[2] = to;
+	set_current(to, NULL);
+	return to;
+}
+
+/* Memory is shared and the thread pointer would be: libc's calls must know the two apart. */
+static void set_apart(struct weft__call *c)
+{
+	uintptr_t own;
+
+	if ((c->arg[0] & (CLONE_VM | CLONE_VFORK | CLONE_SETTLS)) != CLONE_VM || c->arg[1] == 0)
+		return;
+	own = copy_thread_pointer();
+	if (own == 0)
+		return;
+	c->arg[0] |= CLONE_SETTLS;
+	c->arg[4] = (long)own;
+	__atomic_store_n(&weft__foreign_waiters, true, __ATOMIC_RELAXED);
+}
+
 long on_clone3(struct weft__call *c)
 {
 	struct clone_args args = {.flags = 0};
@@ -245,5 +317,9 @@ long on_clone(struct weft__call *c)
 			      .child_tid = (uintptr_t)c->arg[3],
 			      .tls = (uintptr_t)c->arg[4]};
 
-	return make_child(c, &birth);
+	long result = make_child(c, &birth);
+
+	if (result == WEFT__PASS)
+		set_apart(c);
+	return result;
 }

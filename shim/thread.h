@@ -44,7 +44,13 @@ struct weft__thread {
 	stack_t altstack;        /* sigaltstack(2) */
 	uintptr_t spare_stack;   /* where it lies preempted when its own may be small; 0: none */
 
-	bool overdue;         /* to be preempted as it leaves weft's code */
+	bool overdue; /* to be preempted as it leaves weft's code */
+
+	struct weft__link pi; /* its place among those who wait (call_futex_pi.c) */
+	uintptr_t pi_word;    /* where it waits; 0: nowhere, or it was given the lock */
+	uintptr_t pi_target;  /* FUTEX_WAIT_REQUEUE_PI: the lock it is to be moved to; or 0 */
+	uint32_t pi_owner;    /* who held pi_word's lock when it was last looked at */
+
 	uint64_t deadline_ns; /* of the call in progress, kept while it starts over */
 	bool restarted;       /* the call in progress starts over: deadline_ns holds */
 } __attribute__((aligned(64)));
@@ -69,6 +75,9 @@ struct weft__thread *weft__thread_by_tid(long tid);
 
 /** Each thread in turn, in no order: the first after NULL, NULL after the last. */
 struct weft__thread *weft__thread_next(const struct weft__thread *thread);
+
+/** Whether an id has been a task's of this process. */
+bool weft__tid_was_ours(long tid);
 
 /** Any thread that does not block a signal: the main one, the running one, another; or NULL. */
 struct weft__thread *weft__thread_admitting(int signal);
