@@ -187,7 +187,7 @@ long weft__futex_wake_both(uintptr_t word, long most, uint32_t bitset, bool priv
 	return more > 0 ? woken + more : woken;
 }
 
-static long wake(const struct weft__call *c, uint32_t bitset)
+static inline long wake(const struct weft__call *c, uint32_t bitset)
 {
 	uintptr_t word = (uintptr_t)c->arg[0];
 	long err;
@@ -317,15 +317,12 @@ bool weft__futex_restarts(const struct weft__call *c)
 	return c->arg[3] == 0 || (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET);
 }
 
-long on_futex(struct weft__call *c)
+/* Those that are not the daily bread of locks and conditions. */
+static __attribute__((noinline)) long rare_futex(struct weft__call *c, long command)
 {
-	long command = (int)c->arg[1] & FUTEX_CMD_MASK;
+	bool realtime = (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0;
 
 	switch (command) {
-	case FUTEX_WAIT:
-		return wait(c, FUTEX_BITSET_MATCH_ANY);
-	case FUTEX_WAIT_BITSET:
-		return wait(c, (uint32_t)c->arg[5]);
 	case FUTEX_LOCK_PI:
 	case FUTEX_LOCK_PI2:
 	case FUTEX_TRYLOCK_PI:
@@ -333,23 +330,30 @@ long on_futex(struct weft__call *c)
 	case FUTEX_WAIT_REQUEUE_PI:
 	case FUTEX_CMP_REQUEUE_PI:
 		return weft__futex_pi(c);
-	default:
-		break;
-	}
-	if ((c->arg[1] & FUTEX_CLOCK_REALTIME) != 0)
-		return -ENOSYS;
-	switch (command) {
-	case FUTEX_WAKE:
-		return wake_and_settle(c, FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_WAKE_BITSET:
-		return wake_and_settle(c, (uint32_t)c->arg[5]);
+		return realtime ? -ENOSYS : wake_and_settle(c, (uint32_t)c->arg[5]);
 	case FUTEX_REQUEUE:
-		return requeue(c, false);
+		return realtime ? -ENOSYS : requeue(c, false);
 	case FUTEX_CMP_REQUEUE:
-		return requeue(c, true);
+		return realtime ? -ENOSYS : requeue(c, true);
 	case FUTEX_WAKE_OP:
-		return wake_op(c);
+		return realtime ? -ENOSYS : wake_op(c);
 	default:
 		return -ENOSYS;
 	}
+}
+
+long on_futex(struct weft__call *c)
+{
+	long command = (int)c->arg[1] & FUTEX_CMD_MASK;
+
+	if (command == FUTEX_WAKE)
+		return (c->arg[1] & FUTEX_CLOCK_REALTIME) != 0
+			       ? -ENOSYS
+			       : wake_and_settle(c, FUTEX_BITSET_MATCH_ANY);
+	if (command == FUTEX_WAIT)
+		return wait(c, FUTEX_BITSET_MATCH_ANY);
+	if (command == FUTEX_WAIT_BITSET)
+		return wait(c, (uint32_t)c->arg[5]);
+	return rare_futex(c, command);
 }
