@@ -22,6 +22,9 @@
 /* A look costs one epoll_wait, 0.2 us and more; a wait for a descriptor costs 5 us a turn. */
 #define LOOK_EVERY 64
 
+/* How often in LOOK_EVERY switches a task may go before others. */
+#define MOST_OVERTAKES 16
+
 /* How much of a parked stack a task goes through when it goes on: 12 lines of 64 bytes. */
 #define STACK_LINES 12
 
@@ -39,6 +42,23 @@ static void append(struct weft__queue *queue, struct weft_task *task)
 	else
 		queue->last->next = task;
 	queue->last = task;
+}
+
+/*
+ * Let a task of a real-time priority go before those of a lower one, unless many have: here the
+ * others have no processor of their own to go on with meanwhile.
+ */
+static bool overtake(struct weft__carrier *carrier, struct weft_task *task)
+{
+	struct weft_task **place = &carrier->ready.first;
+
+	while (*place != NULL && (*place)->priority >= task->priority)
+		place = &(*place)->next;
+	if (*place == NULL || ++carrier->overtakes > MOST_OVERTAKES)
+		return false;
+	task->next = *place;
+	*place = task;
+	return true;
 }
 
 static struct weft_task *take(struct weft__queue *queue)
@@ -117,7 +137,7 @@ static bool hub_is_due(struct weft__carrier *carrier)
 	if (carrier->registered != 0 || carrier->timers.first != NULL || carrier->attention ||
 	    __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED) != NULL || weft__offload_waits())
 		return true;
-	carrier->turns = 0;
+	carrier->turns = carrier->overtakes = 0;
 	return false;
 }
 
@@ -161,7 +181,7 @@ void weft__run_ready(struct weft__carrier *carrier)
 {
 	struct weft_task *task = take(&carrier->ready);
 
-	carrier->turns = 0;
+	carrier->turns = carrier->overtakes = 0;
 	if (task == NULL)
 		return;
 	task->state = WEFT__RUNNING;
@@ -212,7 +232,8 @@ bool weft__wake(struct weft_task *task, int result)
 	__builtin_prefetch((void *)task->context.fs_base);
 	task->wake_result = result;
 	task->state = WEFT__READY;
-	append(&task->carrier->ready, task);
+	if (weft__likely(task->priority == 0) || !overtake(task->carrier, task))
+		append(&task->carrier->ready, task);
 	return true;
 }
 

@@ -3,9 +3,10 @@
  *
  *   running --park--> parked --wake--> ready --its turn--> running
  *
- * A carrier is one kernel thread with a run queue (first in, first out) and a hub, the context in
- * which the event loop runs. A task that parks switches straight to the next ready task; the hub
- * gets its turn when there is none, and every LOOK_EVERY switches.
+ * A carrier is one kernel thread with a run queue (first in, first out, but for real-time
+ * priorities) and a hub, the context in which the event loop runs. A task that parks switches
+ * straight to the next ready task; the hub gets its turn when there is none, and every LOOK_EVERY
+ * switches.
  */
 #ifndef WEFT_SCHEDULER_H
 #define WEFT_SCHEDULER_H
@@ -50,7 +51,7 @@ struct weft_task {
 	volatile uint8_t attention; /* 1: something is to be done before it leaves weft; parks
 				       end at once with -EINTR */
 	uint8_t state;              /* enum weft__task_state */
-	uint8_t priority;           /* where it waits it stands before those of a lower one */
+	uint8_t priority;           /* real-time, 0: none; it stands before those of a lower one */
 	int wake_result;            /* what park returns; written by who wakes */
 	struct weft__context context;
 	struct weft__carrier *carrier;
@@ -78,6 +79,7 @@ struct weft__queue {
 struct weft__carrier {
 	struct weft__queue ready;
 	unsigned int turns;      /* switches since the hub last looked at the loop */
+	unsigned int overtakes;  /* since then, tasks woken that went before others */
 	unsigned int spent;      /* what the running task has done since it last switched */
 	unsigned int tasks;      /* alive */
 	unsigned int registered; /* descriptors in the readiness set */

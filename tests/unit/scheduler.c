@@ -125,6 +125,63 @@ TaskTest(scheduler, a_task_that_is_not_parked_is_not_woken)
 	cr_assert_eq(parking.result, 0);
 }
 
+TaskTest(scheduler, woken_tasks_of_a_priority_go_before_lower_ones)
+{
+	struct parking parked[] = {{.text = "a"}, {.text = "b"}, {.text = "c"}, {.text = "d"}};
+	const uint8_t priorities[] = {0, 3, 5, 3};
+
+	for (size_t i = 0; i < COUNT(parked); i++) {
+		parked[i].task = spawn(park_task, &parked[i]);
+		parked[i].task->priority = priorities[i];
+	}
+	weft_yield();
+	for (size_t i = 0; i < COUNT(parked); i++)
+		weft__wake(parked[i].task, 0);
+	for (size_t i = 0; i < COUNT(parked); i++)
+		join(parked[i].task);
+
+	cr_assert_str_eq(noted(), "cbda");
+}
+
+static void wake_again(void *arg)
+{
+	struct parking *parking = arg;
+
+	while (parking->ends < 1000) {
+		weft__wake(parking->task, 0);
+		weft__park(0);
+	}
+	weft__wake(parking->task, 0);
+}
+
+static void park_again(void *arg)
+{
+	struct parking *parking = arg;
+	weft_task *other = (weft_task *)(uintptr_t)parking->deadline_ns;
+
+	while (parking->ends++ < 1000) {
+		weft__wake(other, 0);
+		weft__park(0);
+	}
+	weft__wake(other, 0);
+}
+
+/* Two that wake each other for ever: a kernel thread's others would have another processor. */
+TaskTest(scheduler, tasks_of_a_priority_do_not_keep_the_others_from_running)
+{
+	struct parking parking = {.ends = 0};
+	weft_task *other = spawn(wake_again, &parking);
+
+	parking.deadline_ns = (uintptr_t)other;
+	parking.task = spawn(park_again, &parking);
+	parking.task->priority = other->priority = 7;
+	yield(3);
+
+	cr_assert_lt(parking.ends, 500);
+	join(parking.task);
+	join(other);
+}
+
 TaskTest(scheduler, tasks_run_in_the_order_they_were_woken)
 {
 	struct parking parked[] = {{.text = "a"}, {.text = "b"}, {.text = "c"}};
