@@ -188,7 +188,7 @@ long weft__sleep_on_cpu_clock(struct weft__call *c)
 {
 	clockid_t clock = (clockid_t)c->arg[0];
 	struct timespec *rest = (struct timespec *)c->arg[3], time;
-	uint64_t until_ns, now_ns = 0, left_ns;
+	uint64_t until_ns, now_ns = 0, left_ns = 0;
 	long err;
 
 	/* CLOCK_THREAD_CPUTIME_ID is one that the kernel has no sleep for. */

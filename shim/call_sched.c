@@ -322,7 +322,7 @@ long on_setpriority(struct weft__call *c)
 	nice = nice < -20 ? -20 : nice > 19 ? 19 : nice;
 	if (nice < thread->schedule.nice && !weft__schedule_may_nice(nice))
 		return -EACCES;
-	thread->schedule.nice = (int8_t)nice;
+	thread->schedule.nice = (int16_t)nice;
 	return 0;
 }
 
@@ -350,7 +350,7 @@ long on_ioprio_set(struct weft__call *c)
 		err = weft__raw(c->nr, BY_PROCESS, 0, c->arg[2]);
 		if (err == 0)
 			thread->schedule.io_priority =
-				(int)weft__raw(SYS_ioprio_get, BY_PROCESS, 0);
+				(uint16_t)weft__raw(SYS_ioprio_get, BY_PROCESS, 0);
 		weft__raw(c->nr, BY_PROCESS, 0, old);
 	}
 	return err;

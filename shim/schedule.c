@@ -127,10 +127,10 @@ long weft__schedule_set(struct weft__thread *thread, const struct weft__wish *wi
 		return -EBUSY; /* the carrier's time cannot be promised to one task */
 	if (wish->policy >= 0)
 		now->reset_on_fork = wish->reset_on_fork;
-	now->policy = (int8_t)policy;
+	now->policy = (uint8_t)policy;
 	now->priority = (uint8_t)wish->priority;
 	if (is_fair(policy))
-		now->nice = (int8_t)wish->nice;
+		now->nice = (int16_t)wish->nice;
 	set_priority(thread);
 	return 0;
 }
@@ -142,11 +142,11 @@ void weft__schedule_learn(struct weft__thread *main)
 	long policy = weft__raw(SYS_sched_getscheduler, 0);
 
 	weft__raw(SYS_sched_getparam, 0, &param);
-	now->policy = (int8_t)(policy & ~(long)SCHED_RESET_ON_FORK);
+	now->policy = (uint8_t)(policy & ~(long)SCHED_RESET_ON_FORK);
 	now->reset_on_fork = (policy & SCHED_RESET_ON_FORK) != 0;
 	now->priority = is_real_time(now->policy) ? (uint8_t)param.sched_priority : 0;
-	now->nice = (int8_t)(20 - weft__raw(SYS_getpriority, PRIO_PROCESS, 0));
-	now->io_priority = (int)weft__raw(SYS_ioprio_get, BY_PROCESS, 0);
+	now->nice = (int16_t)(20 - weft__raw(SYS_getpriority, PRIO_PROCESS, 0));
+	now->io_priority = (uint16_t)weft__raw(SYS_ioprio_get, BY_PROCESS, 0);
 	set_priority(main);
 }
 
@@ -162,7 +162,8 @@ void weft__schedule_inherit(struct weft__thread *thread, const struct weft__thre
 	if (weft__unlikely(now->reset_on_fork)) {
 		if (is_real_time(now->policy)) {
 			now->policy = SCHED_OTHER;
-			now->priority = now->nice = 0;
+			now->priority = 0;
+			now->nice = 0;
 		} else if (now->nice < 0) {
 			now->nice = 0;
 		}

@@ -19,11 +19,11 @@ struct weft__processors {
 };
 
 struct weft__schedule {
-	int8_t policy;    /* SCHED_OTHER and so on, without SCHED_RESET_ON_FORK */
+	uint8_t policy;   /* SCHED_OTHER and so on, without SCHED_RESET_ON_FORK */
 	uint8_t priority; /* 1 to 99 for SCHED_FIFO and SCHED_RR, else 0 */
-	int8_t nice;
+	int16_t nice;
+	uint16_t io_priority;                /* ioprio_get(2) */
 	bool reset_on_fork;                  /* who it makes begins as plain SCHED_OTHER */
-	int io_priority;                     /* ioprio_get(2) */
 	struct weft__processors *processors; /* NULL: the carrier's; owned */
 };
 
