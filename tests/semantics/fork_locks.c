@@ -1,13 +1,15 @@
-/* fork while other threads hold locks, print, allocate, start programs, and by the thousand. */
+/* fork while other threads hold locks, print, allocate, start programs, and by the thousand. The
+ * first argument: how often each of two threads forks.
+ */
 #include "guest.h"
 
 #include <malloc.h>
 #include <spawn.h>
 
 #define MANY 2000
-#define FORKS 60
 
 static int never[2], stop;
+static long forks = 60;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static FILE *null;
 extern char **environ;
@@ -101,7 +103,7 @@ static void live_as_child(int i)
 
 static void *fork_often(void *ret_right)
 {
-	for (int i = 0; i < FORKS; i++) {
+	for (int i = 0; i < forks; i++) {
 		pid_t child = fork();
 		int status;
 
@@ -201,12 +203,14 @@ static void *raise_some(void *arg)
 	return arg;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct sigaction action = {.sa_handler = fork_in_handler, .sa_flags = SA_RESTART};
 	int depth = 6;
 	pthread_t parked;
 
+	if (argc > 1)
+		forks = atol(argv[1]);
 	check(pipe(never) == 0);
 	check(pthread_atfork(take, give, give) == 0);
 	null = fopen("/dev/null", "w");
