@@ -116,7 +116,8 @@ static uint64_t sleep_until(struct weft__carrier *carrier)
 	uint64_t until = UINT64_MAX;
 	int loop_ms = uv_backend_timeout(&carrier->hub->loop);
 
-	if (carrier->ready.first != NULL || carrier->attention || loop_ms == 0)
+	if (carrier->ready.first != NULL || carrier->stopped != NULL || carrier->attention ||
+	    loop_ms == 0)
 		return 0;
 	if (carrier->timers.first != NULL)
 		until = carrier->timers.first->deadline_ns;

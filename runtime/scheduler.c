@@ -179,8 +179,12 @@ static void switch_away(struct weft_task *me)
 
 void weft__run_ready(struct weft__carrier *carrier)
 {
-	struct weft_task *task = take(&carrier->ready);
+	struct weft_task *task;
 
+	if (carrier->stopped != NULL)
+		append(&carrier->ready, carrier->stopped);
+	carrier->stopped = NULL;
+	task = take(&carrier->ready);
 	carrier->turns = carrier->overtakes = 0;
 	if (task == NULL)
 		return;
@@ -299,8 +303,21 @@ bool weft__yield(void)
 
 void weft__preempt(void)
 {
-	weft__current->carrier->turns = LOOK_EVERY;
-	weft__current->owes = weft__yield();
+	struct weft_task *me = weft__current;
+	struct weft__carrier *carrier = me->carrier;
+
+	carrier->turns = LOOK_EVERY;
+	if (hub_is_due(carrier)) {
+		carrier->stopped = me;
+		me->state = WEFT__READY;
+		switch_away(me);
+		me->owes = true;
+	} else {
+		me->owes = weft__yield();
+	}
+	/* Not always at the same point of a loop: the constants are those of rand(3) in POSIX. */
+	carrier->random = carrier->random * 1103515245U + 12345U;
+	carrier->spent = carrier->random >> 27;
 }
 
 void weft__task_exit(void)

@@ -78,11 +78,13 @@ struct weft__queue {
 
 struct weft__carrier {
 	struct weft__queue ready;
-	unsigned int turns;      /* switches since the hub last looked at the loop */
-	unsigned int overtakes;  /* since then, tasks woken that went before others */
-	unsigned int spent;      /* what the running task has done since it last switched */
-	unsigned int tasks;      /* alive */
-	unsigned int registered; /* descriptors in the readiness set */
+	unsigned int turns;        /* switches since the hub last looked at the loop */
+	unsigned int overtakes;    /* since then, tasks woken that went before others */
+	unsigned int spent;        /* what the running task has done since it last switched */
+	unsigned int random;       /* for where a task is stopped next */
+	unsigned int tasks;        /* alive */
+	unsigned int registered;   /* descriptors in the readiness set */
+	struct weft_task *stopped; /* to stand behind those whom the hub's look wakes */
 	struct weft_task *dead;
 	struct weft__timers timers;
 	struct weft__context hub_context;
@@ -153,8 +155,9 @@ WEFT__SHARED bool weft__yield(void);
 /**
  * Stop the running task, which has had its share, and look at the loop.
  *
- * It may hold a lock that the others are after, now and whenever it is stopped: a loop that locks,
- * writes and unlocks is always stopped in the write. So it owes them a turn: weft__settle().
+ * It may hold what the others are after, now and whenever it is stopped: a loop that locks, writes
+ * and unlocks is always stopped in the write. So it goes behind whom the look wakes, is stopped
+ * somewhere else next time, and owes a turn when it frees a lock: weft__settle().
  */
 WEFT__SHARED void weft__preempt(void);
 

@@ -39,8 +39,7 @@ static bool is_cpu_clock(clockid_t clock)
 	return clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID;
 }
 
-/* The thread whose clock it is; NULL when it is no task's. */
-static struct weft__thread *thread_of(clockid_t clock)
+struct weft__thread *weft__thread_of_clock(clockid_t clock)
 {
 	long tid = ~((long)clock >> 3);
 
@@ -99,14 +98,14 @@ static struct timespec to_timespec(uint64_t ns)
 long on_clock_gettime(struct weft__call *c)
 {
 	clockid_t clock = (clockid_t)c->arg[0];
-	struct weft__thread *thread = thread_of(clock);
+	struct weft__thread *thread = weft__thread_of_clock(clock);
 	struct timespec now;
 
 	if (thread == NULL)
 		return WEFT__PASS;
 	/* Whoever asks for another's over and over waits for it to run. */
 	weft__spend(thread == weft__thread_here() ? 1 : WEFT__EMPTY_HANDED);
-	thread = thread_of(clock);
+	thread = weft__thread_of_clock(clock);
 	if (thread == NULL)
 		return -EINVAL;
 	now = to_timespec(time_of(thread, kind_of(clock)));
@@ -118,7 +117,7 @@ static long ask_of_carrier(const struct weft__call *c)
 {
 	clockid_t clock = (clockid_t)c->arg[0];
 
-	if (clock <= LAST_KNOWN_CLOCK || thread_of(clock) == NULL)
+	if (clock <= LAST_KNOWN_CLOCK || weft__thread_of_clock(clock) == NULL)
 		return WEFT__PASS;
 	return weft__raw(c->nr, OWN_CLOCK | (clock & KIND_MASK), c->arg[1]);
 }
@@ -136,7 +135,7 @@ long on_clock_settime(struct weft__call *c)
 /* The time of a clock of processor time; -EINVAL when there is none, or no longer. */
 static long read_clock(clockid_t clock, uint64_t *now_ns)
 {
-	struct weft__thread *thread = thread_of(clock);
+	struct weft__thread *thread = weft__thread_of_clock(clock);
 	struct timespec now;
 	long err;
 
@@ -155,7 +154,8 @@ static uint64_t step(clockid_t clock, uint64_t left_ns)
 {
 	if (left_ns < SHORTEST_STEP_NS)
 		return SHORTEST_STEP_NS;
-	return left_ns > LONGEST_STEP_NS && thread_of(clock) == NULL ? LONGEST_STEP_NS : left_ns;
+	return left_ns > LONGEST_STEP_NS && weft__thread_of_clock(clock) == NULL ? LONGEST_STEP_NS
+										 : left_ns;
 }
 
 /* Wait until a clock shows so much; what is left when a signal came first. */
@@ -197,7 +197,7 @@ long weft__sleep_on_cpu_clock(struct weft__call *c)
 	err = weft__read_time((void *)c->arg[2], &time);
 	if (err != 0)
 		return err;
-	if (thread_of(clock) == weft__thread_here())
+	if (weft__thread_of_clock(clock) == weft__thread_here())
 		return -EINVAL; /* it would never wake */
 	until_ns = weft__to_ns(&time);
 	if ((c->arg[1] & TIMER_ABSTIME) != 0)

@@ -14,6 +14,7 @@
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
+#include "timers.h"
 #include "times.h"
 
 long on_rt_sigprocmask(struct weft__call *c)
@@ -153,12 +154,34 @@ long on_pause(struct weft__call *c)
 	return weft__park(0);
 }
 
-/* What the kernel holds pending of a set, for it is blocked by every task; or -EAGAIN. */
+/*
+ * What the kernel holds pending of a set, for it is blocked by every task; or -EAGAIN. A timer's
+ * may be for another task.
+ */
 static long take_from_kernel(uint64_t set, siginfo_t *info)
 {
-	struct timespec now = {0, 0};
+	for (;;) {
+		struct timespec now = {0, 0};
+		struct weft__thread *thread;
+		long result = weft__raw(SYS_rt_sigtimedwait, &set, info, &now, sizeof(set));
 
-	return weft__raw(SYS_rt_sigtimedwait, &set, info, &now, sizeof(set));
+		if (result <= 0 || info->si_code != SI_TIMER)
+			return result;
+		switch (weft__timer_signal(info, &thread)) {
+		case WEFT__FOR_PROCESS:
+			weft__timer_delivered(info);
+			return result;
+		case WEFT__FOR_THREAD:
+			if (thread == weft__thread_here()) {
+				weft__timer_delivered(info);
+				return result;
+			}
+			weft__signal_send(thread, info);
+			break;
+		case WEFT__FOR_NOBODY:
+			break;
+		}
+	}
 }
 
 /*

@@ -111,6 +111,8 @@ long on_prctl(struct weft__call *c)
 		return 0;
 	case PR_GET_NAME:
 		return weft__copy((void *)c->arg[1], me->name, sizeof(me->name));
+	case PR_GET_TID_ADDRESS:
+		return weft__copy((void *)c->arg[1], &me->clear_tid, sizeof(me->clear_tid));
 	default:
 		return WEFT__PASS;
 	}

@@ -232,10 +232,6 @@ long weft__attend(struct weft__call *c, long result)
 	bool again = true;
 	int restart = -1;
 
-	if (me->overdue) {
-		me->overdue = false;
-		weft__preempt();
-	}
 	me->task.attention = 0;
 	weft__signals_attend(&weft__process);
 	if (weft__signal_waits(me))

@@ -221,8 +221,7 @@ static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__uc
 	weft__cpu_sample(&me->task, tick_ns * (uint64_t)(1 + info->si_overrun));
 	/* It may have begun just now; the next tick that finds it has seen it run for a while. */
 	if (ticked == me && me->task.inside) {
-		me->overdue = true;
-		me->task.attention = 1;
+		me->task.carrier->spent = WEFT__BUDGET; /* it makes way at its next weft__spend() */
 	} else if (ticked == me) {
 		top = stack_for_tick(me, (uintptr_t)ucontext->registers.gregs[REG_RSP]);
 		if (top != 0)

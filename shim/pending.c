@@ -5,6 +5,7 @@
 
 #include "memory.h"
 #include "thread.h"
+#include "timers.h"
 
 struct queued_signal {
 	struct weft__link link;
@@ -13,14 +14,32 @@ struct queued_signal {
 
 static struct weft__link for_process = {&for_process, &for_process};
 
+/* A timer has one signal pending at most, which tells how many it stands for. */
+static bool add_to_timer(struct weft__link *queue, const siginfo_t *info)
+{
+	for (struct weft__link *link = queue->next; link != queue; link = link->next) {
+		siginfo_t *found = &weft__container(link, struct queued_signal, link)->info;
+
+		if (found->si_code == SI_TIMER && found->si_timerid == info->si_timerid) {
+			found->si_overrun += 1 + info->si_overrun;
+			return true;
+		}
+	}
+	return false;
+}
+
 long weft__pending_add(struct weft__thread *thread, const siginfo_t *info)
 {
-	struct queued_signal *queued = weft__alloc(sizeof(*queued));
+	struct weft__link *queue = thread == NULL ? &for_process : &thread->queue;
+	struct queued_signal *queued;
 
+	if (info->si_code == SI_TIMER && add_to_timer(queue, info))
+		return 0;
+	queued = weft__alloc(sizeof(*queued));
 	if (queued == NULL)
 		return -EAGAIN;
 	queued->info = *info;
-	weft__list_append(thread == NULL ? &for_process : &thread->queue, &queued->link);
+	weft__list_append(queue, &queued->link);
 	if (thread != NULL)
 		thread->pending |= weft__signal_bit(info->si_signo);
 	return 0;
@@ -76,7 +95,11 @@ static bool take_own(struct weft__thread *thread, uint64_t set, siginfo_t *info)
 
 bool weft__signal_take(struct weft__thread *thread, uint64_t set, siginfo_t *info)
 {
-	return take_own(thread, set, info) || take(&for_process, set, info);
+	if (!take_own(thread, set, info) && !take(&for_process, set, info))
+		return false;
+	if (info->si_code == SI_TIMER)
+		weft__timer_delivered(info);
+	return true;
 }
 
 bool weft__signal_take_own(struct weft__thread *thread, siginfo_t *info)

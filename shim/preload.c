@@ -28,6 +28,7 @@
 #include "signals.h"
 #include "stats.h"
 #include "thread.h"
+#include "timers.h"
 
 #define HUB_STACK_BYTES ((size_t)256 * 1024)
 #define HWCAP2_WRFSBASE 2U
@@ -181,6 +182,7 @@ void weft__asleep(void)
 	weft__fd_forget_all(&weft__process);
 	weft__memory_forked();
 	weft__lot_clear();
+	weft__timers_clear();
 	weft__pi_clear();
 	weft__offload_clear();
 }

@@ -25,6 +25,7 @@
 #include "robust.h"
 #include "shim.h"
 #include "thread.h"
+#include "timers.h"
 
 #define CAME 128
 #define RESTORER_FLAG 0x04000000UL /* SA_RESTORER, which the kernel's headers keep to themselves */
@@ -34,6 +35,7 @@ void weft__restorer(void);
 
 static struct weft__action actions[WEFT__SIGNALS + 1];
 static bool took_over[WEFT__SIGNALS + 1]; /* the kernel's handler for it is weft's */
+static bool claimed[WEFT__SIGNALS + 1];   /* and is so whatever the program's is */
 static struct {
 	siginfo_t info;
 	bool for_running; /* the call of the task that ran brought it on */
@@ -80,7 +82,7 @@ static long install(int signal, const struct weft__action *action)
 	long err;
 
 	actions[signal] = *action;
-	took_over[signal] = signal == WEFT__SIGNAL_SETXID || weft__signal_handled(signal) ||
+	took_over[signal] = claimed[signal] || weft__signal_handled(signal) ||
 			    (is_fault(signal) && action->handler == (uintptr_t)SIG_DFL);
 	if (took_over[signal])
 		ours = stand_in(action);
@@ -101,8 +103,8 @@ long weft__signals_begin(struct weft__thread *me)
 		if (kernel_action(signal, NULL, &actions[signal]) != 0)
 			continue;
 		took_over[signal] = false;
-		if (weft__signal_handled(signal) || is_fault(signal) ||
-		    signal == WEFT__SIGNAL_SETXID)
+		claimed[signal] = signal == WEFT__SIGNAL_SETXID;
+		if (weft__signal_handled(signal) || is_fault(signal) || claimed[signal])
 			install(signal, &actions[signal]);
 	}
 	return 0;
@@ -160,6 +162,15 @@ void weft__signals_end(const struct weft__thread *me)
 	weft__pending_clear();
 }
 
+void weft__signal_claim(int signal)
+{
+	/* Where SIGCHLD is ignored, the kernel buries the children: it has to know. */
+	if (signal < 1 || signal > WEFT__SIGNALS || claimed[signal] || signal == SIGCHLD)
+		return;
+	claimed[signal] = true;
+	install(signal, &actions[signal]);
+}
+
 const struct weft__action *weft__signal_action(int signal)
 {
 	return &actions[signal];
@@ -190,9 +201,9 @@ bool weft__signal_waits(const struct weft__thread *thread)
 
 void weft__signals_check(struct weft__thread *thread)
 {
-	if ((thread->pending & (~weft__mask_of(thread) | thread->waiting_for)) != 0)
-		weft__interrupt(&thread->task);
-	if (weft__pending_for_process() != 0 || came_first != came_next)
+	uint64_t wanted = ~weft__mask_of(thread) | thread->waiting_for;
+
+	if ((weft__signals_pending(thread) & wanted) != 0 || came_first != came_next)
 		weft__interrupt(&thread->task);
 }
 
@@ -204,11 +215,16 @@ void weft__signal_repeat_fault(int signal)
 
 void weft__signal_default(int signal)
 {
-	if (signal != SIGSTOP && signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU)
+	bool stops =
+		signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+
+	if (!stops)
 		weft__robust_exit_all();
 	if (took_over[signal])
 		kernel_action(signal, &default_action, NULL);
 	weft__raw(SYS_kill, weft__raw(SYS_getpid), signal);
+	if (stops && took_over[signal]) /* it goes on now */
+		install(signal, &actions[signal]);
 }
 
 siginfo_t weft__signal_from_self(int signal, int code)
@@ -258,10 +274,23 @@ long weft__signal_send(struct weft__thread *thread, const siginfo_t *info)
 static void hand_out(const siginfo_t *info, bool for_running)
 {
 	int signal = info->si_signo;
-	struct weft__thread *thread = weft__thread_admitting(signal);
+	struct weft__thread *thread = NULL;
 
+	if (info->si_code == SI_TIMER) {
+		switch (weft__timer_signal(info, &thread)) {
+		case WEFT__FOR_NOBODY:
+			return;
+		case WEFT__FOR_THREAD:
+			weft__signal_send(thread, info);
+			return;
+		default:
+			break;
+		}
+	}
 	if (for_running && weft__current != NULL)
 		thread = weft__thread_here();
+	else
+		thread = weft__thread_admitting(signal);
 	if (thread != NULL && !is_pending(thread->pending, signal))
 		weft__signal_send(thread, info);
 	else if (!is_pending(weft__pending_for_process(), signal))

@@ -59,6 +59,9 @@ const struct weft__action *weft__signal_action(int signal);
 /** Change a signal's action (rt_sigaction(2)); 0 or what the kernel says. */
 long weft__signal_set_action(int signal, const struct weft__action *action);
 
+/** Have a signal come to weft whatever the program's action for it is. */
+void weft__signal_claim(int signal);
+
 /** Whether the program has a handler for it. */
 bool weft__signal_handled(int signal);
 

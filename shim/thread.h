@@ -44,8 +44,6 @@ struct weft__thread {
 	stack_t altstack;        /* sigaltstack(2) */
 	uintptr_t spare_stack;   /* where it lies preempted when its own may be small; 0: none */
 
-	bool overdue; /* to be preempted as it leaves weft's code */
-
 	struct weft__link pi; /* its place among those who wait (call_futex_pi.c) */
 	uintptr_t pi_word;    /* where it waits; 0: nowhere, or it was given the lock */
 	uintptr_t pi_target;  /* FUTEX_WAIT_REQUEUE_PI: the lock it is to be moved to; or 0 */

@@ -7,6 +7,8 @@
 
 #include "call.h"
 
+struct weft__thread;
+
 /** A duration in nanoseconds; the longest there is when it does not fit. */
 uint64_t weft__to_ns(const struct timespec *time);
 
@@ -23,6 +25,9 @@ long weft__deadline_after(const struct timespec *time, uint64_t *deadline_ns);
 
 /** As weft__deadline_after(), for milliseconds. */
 uint64_t weft__deadline_after_ms(int64_t ms);
+
+/** The thread whose processor time a clock shows; NULL when it is no task's. */
+struct weft__thread *weft__thread_of_clock(clockid_t clock);
 
 /** clock_nanosleep(2) on clocks of processor time; the kernel answers for what is none. */
 long weft__sleep_on_cpu_clock(struct weft__call *c);
