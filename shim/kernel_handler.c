@@ -1,10 +1,12 @@
 /*
- * See kernel_handler.h. Three things bring a handler about:
+ * See kernel_handler.h. What comes, and where the running task goes on if it is in its own code:
  *
- *   a signal   the kernel's handler keeps it; the running task, unless it is in weft's code,
- *              goes on in deliver(), as does a task in weft's code when it leaves it
- *   a fault    of the instruction that ran: deliver(), and this one first
- *   a tick     of the preemption timer: deliver(), and the others have their turn
+ *   a signal for it       deliver(): its handlers run
+ *   a fault of its own    deliver_fault(): this one's handler runs, then the others
+ *   one for another, or   make_way(): the others have their turn
+ *   a tick of the timer
+ *
+ * A task that is in weft's code finds what has come when it leaves that (deliver.c).
  *
  * The kernel's handler never runs anything of the program's: it moves the frame that the kernel
  * made to where the program's handler would have had it, on the task's own stack or its alternate
@@ -40,14 +42,11 @@
 void weft__restorer(void);
 extern const char weft__guarded[], weft__guarded_end[], weft__guarded_fault[];
 
-enum why { SIGNAL, FAULT, TICK };
-
-/* What rt_sigreturn(2) finds at the stack pointer, and what deliver() is told. */
+/* What rt_sigreturn(2) finds at the stack pointer, and deliver() and its kin are given. */
 struct frame {
 	void (*restorer)(void);
 	struct weft__ucontext ucontext; /* the kernel wants it here */
 	siginfo_t info;
-	enum why why;
 };
 
 static uint64_t tick_ns; /* processor time from one tick to the next */
@@ -66,33 +65,56 @@ static void come_again(void)
 	weft__raw(SYS_rt_tgsigqueueinfo, info.si_pid, weft__raw(SYS_gettid), info.si_signo, &info);
 }
 
-/* Where the kernel's handler has the running task go on; it returns into weft__restorer. */
+/* The end of what begins below: the kernel takes the frame, and its thread's mask with it. */
+static void go_back(struct weft__thread *me, struct weft__ucontext *ucontext)
+{
+	ucontext->stack = weft__kernel_handler_stack;
+	ucontext->mask = weft__mask_returning();
+	me->task.inside = 0;
+}
+
+/*
+ * Where the kernel's handler has the running task go on: in one of these three, in weft's code, all
+ * signals blocked. They return into weft__restorer.
+ */
 static void deliver(struct frame *frame)
 {
-	struct weft__ucontext *ucontext = &frame->ucontext;
 	struct weft__thread *me;
 
-	weft__mask_open();
-	if (frame->why == FAULT)
-		weft__run_handler(&frame->info, ucontext);
-	if (frame->why == TICK)
-		weft__preempt();
 	for (;;) {
-		if (frame->why != TICK)
-			weft__deliver_pending(ucontext, NULL);
+		weft__mask_open();
+		weft__deliver_pending(&frame->ucontext, NULL);
 		me = weft__thread_here();
 		if (me == NULL)
 			return;
 		weft__mask_close();
-		if (frame->why == TICK || !me->task.attention)
+		if (!me->task.attention)
 			break;
-		weft__mask_open();
 	}
+	go_back(me, &frame->ucontext);
+}
+
+static void deliver_fault(struct frame *frame)
+{
+	weft__mask_open();
+	weft__run_handler(&frame->info, &frame->ucontext);
+	if (weft__current != NULL)
+		deliver(frame);
+}
+
+/* Handlers are not for this stack: what has come for this task meanwhile finds it on its own. */
+static void make_way(struct frame *frame)
+{
+	struct weft__thread *me = weft__thread_here();
+
+	weft__mask_open();
+	weft__preempt();
+	me->task.attention = 0;
+	weft__signals_check(me);
+	weft__mask_close();
 	if (me->task.attention)
 		come_again();
-	ucontext->stack = weft__kernel_handler_stack;
-	ucontext->mask = weft__mask_returning();
-	me->task.inside = 0;
+	go_back(me, &frame->ucontext);
 }
 
 static size_t fp_bytes(const void *fp)
@@ -129,17 +151,17 @@ void weft__spare_stack_free(uintptr_t stack)
 }
 
 /*
- * Have the kernel go on in deliver() when weft's handler returns, on a copy of its frame
+ * Have the kernel go on elsewhere when weft's handler returns, on a copy of its frame
  * below `top`. False when there is no room for it.
  */
 static bool redirect(struct weft__thread *me, struct weft__ucontext *ucontext,
-		     const siginfo_t *info, enum why why, uintptr_t top)
+		     const siginfo_t *info, void (*where)(struct frame *frame), uintptr_t top)
 {
 	greg_t *reg = ucontext->registers.gregs;
 	void *fp = ucontext->registers.fpregs;
 	uintptr_t fp_at = (top - fp_bytes(fp)) & ~(uintptr_t)63;
 	uintptr_t at = ((fp_at - sizeof(struct frame)) & ~(uintptr_t)15) - sizeof(void *);
-	struct frame frame = {weft__restorer, *ucontext, *info, why};
+	struct frame frame = {weft__restorer, *ucontext, *info};
 
 	if (fp != NULL) {
 		if (weft__copy((void *)fp_at, fp, fp_bytes(fp)) != 0)
@@ -148,7 +170,7 @@ static bool redirect(struct weft__thread *me, struct weft__ucontext *ucontext,
 	}
 	if (weft__copy((void *)at, &frame, sizeof(frame)) != 0)
 		return false;
-	reg[REG_RIP] = (greg_t)(uintptr_t)deliver;
+	reg[REG_RIP] = (greg_t)(uintptr_t)where;
 	reg[REG_RSP] = (greg_t)at;
 	reg[REG_RDI] = (greg_t)at;
 	reg[REG_EFL] &= ~(greg_t)DIRECTION_AND_TRAP;
@@ -159,12 +181,12 @@ static bool redirect(struct weft__thread *me, struct weft__ucontext *ucontext,
 }
 
 static void deliver_soon(struct weft__thread *me, struct weft__ucontext *ucontext,
-			 const siginfo_t *info, enum why why)
+			 const siginfo_t *info, void (*where)(struct frame *frame))
 {
 	uintptr_t sp = (uintptr_t)ucontext->registers.gregs[REG_RSP];
 	uintptr_t top = weft__altstack_for(me, weft__signal_action(info->si_signo), sp);
 
-	if (!redirect(me, ucontext, info, why, top != 0 ? top : sp - RED_ZONE))
+	if (!redirect(me, ucontext, info, where, top != 0 ? top : sp - RED_ZONE))
 		weft__signal_default(SIGSEGV); /* as the kernel does with nowhere to put it */
 }
 
@@ -173,6 +195,16 @@ static void call_at_once(siginfo_t *info, struct weft__ucontext *ucontext)
 {
 	weft__call_handler(weft__signal_action(info->si_signo)->handler, info->si_signo, info,
 			   ucontext, 0);
+}
+
+/* Let the others have their turn, unless there is no memory for it. */
+static void make_way_soon(struct weft__thread *me, struct weft__ucontext *ucontext,
+			  const siginfo_t *info)
+{
+	uintptr_t top = stack_for_tick(me, (uintptr_t)ucontext->registers.gregs[REG_RSP]);
+
+	if (top != 0)
+		redirect(me, ucontext, info, make_way, top);
 }
 
 /* A fault of the running instruction: weft's own guarded access, or the program's. */
@@ -194,7 +226,7 @@ static bool handle_fault(struct weft__thread *me, siginfo_t *info, struct weft__
 	if (weft__signal_handled(signal) && (me == NULL || me->task.inside))
 		call_at_once(info, ucontext);
 	else if (weft__signal_handled(signal) && !weft__signal_blocked(me, signal))
-		deliver_soon(me, ucontext, info, FAULT);
+		deliver_soon(me, ucontext, info, deliver_fault);
 	else if (info->si_code == SI_KERNEL) /* not of an instruction that would run again */
 		weft__signal_default(signal);
 	else
@@ -206,7 +238,6 @@ static bool handle_fault(struct weft__thread *me, siginfo_t *info, struct weft__
 static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__ucontext *ucontext)
 {
 	static const struct weft__thread *ticked;
-	uintptr_t top;
 
 	if (info->si_signo != WEFT__SIGNAL_SETXID || info->si_value.sival_ptr != &weft__process ||
 	    (info->si_code != SI_TIMER && info->si_code != SI_QUEUE))
@@ -215,7 +246,7 @@ static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__uc
 		return true;
 	if (info->si_code == SI_QUEUE) {
 		if (!me->task.inside && me->task.attention)
-			deliver_soon(me, ucontext, info, SIGNAL);
+			deliver_soon(me, ucontext, info, deliver);
 		return true;
 	}
 	weft__cpu_sample(&me->task, tick_ns * (uint64_t)(1 + info->si_overrun));
@@ -223,9 +254,7 @@ static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__uc
 	if (ticked == me && me->task.inside) {
 		me->task.carrier->spent = WEFT__BUDGET; /* it makes way at its next weft__spend() */
 	} else if (ticked == me) {
-		top = stack_for_tick(me, (uintptr_t)ucontext->registers.gregs[REG_RSP]);
-		if (top != 0)
-			redirect(me, ucontext, info, TICK, top);
+		make_way_soon(me, ucontext, info);
 	}
 	ticked = me;
 	return true;
@@ -242,15 +271,19 @@ void weft__on_kernel_signal(int signal, siginfo_t *info, void *arg)
 	if (me == NULL && weft__hub_of == NULL) {
 		/* Not a task, nor the hub: a child of vfork(2), a thread weft does not know. */
 		if (weft__signal_handled(signal))
-			weft__call_handler(weft__signal_action(signal)->handler, signal, info,
-					   ucontext, 0);
+			call_at_once(info, ucontext);
 		else
 			weft__signal_default(signal);
 		return;
 	}
 	weft__signal_keep(info, ucontext);
-	if (me != NULL && !me->task.inside)
-		deliver_soon(me, ucontext, info, SIGNAL);
+	if (me == NULL || me->task.inside)
+		return;
+	/* Another's handler has no business on this task's stack, which may be a small one. */
+	if (!weft__signal_blocked(me, signal) && weft__thread_admitting(signal) == me)
+		deliver_soon(me, ucontext, info, deliver);
+	else
+		make_way_soon(me, ucontext, info);
 }
 
 /*

@@ -54,10 +54,14 @@ static bool is_fault(int signal)
 	return signal == SIGSEGV || signal == SIGBUS;
 }
 
+static bool is_handler(const struct weft__action *action)
+{
+	return action->handler != (uintptr_t)SIG_DFL && action->handler != (uintptr_t)SIG_IGN;
+}
+
 bool weft__signal_handled(int signal)
 {
-	return actions[signal].handler != (uintptr_t)SIG_DFL &&
-	       actions[signal].handler != (uintptr_t)SIG_IGN;
+	return is_handler(&actions[signal]);
 }
 
 /*
@@ -71,6 +75,8 @@ static struct weft__action stand_in(const struct weft__action *action)
 	ours.handler = (uintptr_t)weft__on_kernel_signal;
 	ours.flags = (action->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_RESTART)) | SA_SIGINFO |
 		     SA_ONSTACK | SA_NODEFER | RESTORER_FLAG;
+	if (!is_handler(action)) /* what is not the program's to handle interrupts no call of its */
+		ours.flags |= SA_RESTART;
 	ours.restorer = (uintptr_t)weft__restorer;
 	ours.mask = WEFT__IN_HANDLER;
 	return ours;

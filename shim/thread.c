@@ -68,8 +68,9 @@ struct weft__thread *weft__thread_next(const struct weft__thread *thread)
 
 static bool admits(const struct weft__thread *thread, int signal)
 {
-	return thread->task.state != WEFT__DEAD &&
-	       (weft__mask_of(thread) & weft__signal_bit(signal)) == 0;
+	uint64_t admitted = ~weft__mask_of(thread) | thread->waiting_for;
+
+	return thread->task.state != WEFT__DEAD && (admitted & weft__signal_bit(signal)) != 0;
 }
 
 struct weft__thread *weft__thread_admitting(int signal)

@@ -77,7 +77,7 @@ struct weft__thread *weft__thread_next(const struct weft__thread *thread);
 /** Whether an id has been a task's of this process. */
 bool weft__tid_was_ours(long tid);
 
-/** Any thread that does not block a signal: the main one, the running one, another; or NULL. */
+/** Any thread that does not block a signal, or waits for it: the main one, the running one, another; or NULL. */
 struct weft__thread *weft__thread_admitting(int signal);
 
 /** Make the record of the thread that runs, as the only task of a carrier. */
