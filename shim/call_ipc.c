@@ -4,6 +4,8 @@
  * System V's have no descriptor to wait for, so an offload thread waits. A POSIX queue has one.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
 #include <mqueue.h>
 #include <poll.h>
 #include <sys/ipc.h>
@@ -92,7 +94,21 @@ long on_mq_timedsend(struct weft__call *c)
 	return on_queue(c, POLLOUT);
 }
 
+static long try_receive(const struct weft__call *c)
+{
+	struct timespec past = {0, 0};
+	long result = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], &past);
+
+	return result == -ETIMEDOUT ? -EAGAIN : result;
+}
+
+/* While somebody waits in it, a queue notifies nobody (mq_notify(3)): the kernel is to see it. */
 long on_mq_timedreceive(struct weft__call *c)
 {
-	return on_queue(c, POLLIN);
+	struct mq_attr attr;
+
+	if (weft__raw(SYS_mq_getsetattr, c->arg[0], NULL, &attr) == 0 &&
+	    (attr.mq_flags & O_NONBLOCK) != 0)
+		return WEFT__PASS;
+	return c->arg[4] != 0 ? on_queue(c, POLLIN) : weft__blocking(c, try_receive);
 }

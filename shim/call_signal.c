@@ -97,6 +97,24 @@ static long send_number(long tid, long signal)
 	return send_to(tid, &info);
 }
 
+/* The kernel takes the id of any thread for its process. */
+static long send_to_process(const struct weft__call *c)
+{
+	if ((int)c->arg[0] < WEFT__FIRST_TID || weft__thread_by_tid((int)c->arg[0]) == NULL)
+		return WEFT__PASS;
+	return weft__raw(c->nr, weft__raw(SYS_getpid), c->arg[1], c->arg[2]);
+}
+
+long on_kill(struct weft__call *c)
+{
+	return send_to_process(c);
+}
+
+long on_rt_sigqueueinfo(struct weft__call *c)
+{
+	return send_to_process(c);
+}
+
 long on_tgkill(struct weft__call *c)
 {
 	if ((int)c->arg[0] != (int)weft__raw(SYS_getpid))

@@ -11,6 +11,7 @@
 #include "handlers.h"
 #include "pending.h"
 #include "robust.h"
+#include "schedule.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
@@ -43,11 +44,19 @@ long on_set_robust_list(struct weft__call *c)
 	return 0;
 }
 
-/* The area stays unregistered: glibc then asks the kernel what it would read there. */
+/*
+ * The area stays unregistered: glibc then asks the kernel what it would read there, unless weft
+ * writes something (weft__schedule_show()).
+ */
 long on_rseq(struct weft__call *c)
 {
-	(void)c;
-	return weft__thread_here() == &weft__main_thread ? WEFT__PASS : 0;
+	struct weft__thread *me = weft__thread_here();
+
+	if (me == &weft__main_thread)
+		return WEFT__PASS;
+	me->rseq = (c->arg[2] & RSEQ_FLAG_UNREGISTER) != 0 ? 0 : (uintptr_t)c->arg[0];
+	weft__schedule_show(me);
+	return 0;
 }
 
 long on_sched_yield(struct weft__call *c)
@@ -57,16 +66,16 @@ long on_sched_yield(struct weft__call *c)
 }
 
 /*
- * The end of a thread. glibc counts the hub as a thread, so it does not see that the last one of
- * the program's leaves, on which it would call exit(0) at this very point. Any other status is
- * not glibc's: the program itself made the call, or returned from what it gave to clone(2).
+ * The end of a thread. Where glibc counts the hub as one, it does not see that the last one of the
+ * program's leaves, on which it would have called exit(0). Otherwise, and with any other status, the
+ * program itself made the call, or returned from what it gave to clone(2).
  */
 long on_exit_thread(struct weft__call *c)
 {
 	struct weft__thread *me = weft__thread_here();
 
 	if (me->task.carrier->tasks == 1) {
-		if (c->arg[0] != 0)
+		if (c->arg[0] != 0 || !weft__hub_counted)
 			weft__raw(SYS_exit_group, c->arg[0]);
 		me->task.inside = 0;
 		exit(0);

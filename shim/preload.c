@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -43,6 +44,8 @@ typedef int register_function(void (*prepare)(void), void (*parent)(void), void 
 			      void *object);
 
 WEFT__SHARED register_function __register_atfork;
+
+bool weft__hub_counted;
 
 static create_function *libc_pthread_create;
 static thrd_create_function *libc_thrd_create;
@@ -96,6 +99,19 @@ static void *hub_main(void *carrier)
 	weft__hub_run(carrier);
 }
 
+/*
+ * The hub is no thread of the program's: the last of those ends the process, for which glibc counts
+ * them.
+ */
+static void uncount_thread(void)
+{
+	unsigned int *count = dlsym(RTLD_DEFAULT, "__nptl_nthreads");
+
+	weft__hub_counted = count == NULL;
+	if (count != NULL)
+		__atomic_sub_fetch(count, 1, __ATOMIC_RELAXED);
+}
+
 /* The hub's stack and thread pointer come from glibc, as a thread's; clone3 makes it the hub. */
 static int make_hub(struct weft__carrier *carrier)
 {
@@ -116,6 +132,8 @@ static int make_hub(struct weft__carrier *carrier)
 	err = libc_pthread_create(&thread, &attr, hub_main, carrier);
 	weft__making_hub = false;
 	pthread_attr_destroy(&attr);
+	if (err == 0)
+		uncount_thread();
 	return -err;
 }
 
@@ -193,8 +211,13 @@ static void find_originals(void)
 	libc_thrd_create = (thrd_create_function *)dlsym(RTLD_NEXT, "thrd_create");
 }
 
-/* Before a thread is made: be awake, and let call_memory.c and the statistics know of it. */
-static void begin_create(uintptr_t entry)
+/* An ended thread's stack comes back when another runs. */
+static bool ask_again(int err)
+{
+	return err == EAGAIN && weft__current != NULL && sched_yield() == 0;
+}
+
+void weft__before_thread(void)
 {
 	int saved_errno = errno;
 
@@ -204,11 +227,17 @@ static void begin_create(uintptr_t entry)
 	}
 	if (weft__settings.on)
 		wake_up();
+	errno = saved_errno;
+}
+
+/* Let call_memory.c and the statistics know of it, too. */
+static void begin_create(uintptr_t entry)
+{
+	weft__before_thread();
 	if (weft__current != NULL) {
 		weft__creating_thread = true;
 		weft__next_entry = entry;
 	}
-	errno = saved_errno;
 }
 
 static void end_create(void)
@@ -225,6 +254,8 @@ WEFT__SHARED int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 
 	begin_create((uintptr_t)start);
 	err = libc_pthread_create(thread, attr, start, arg);
+	if (ask_again(err))
+		err = libc_pthread_create(thread, attr, start, arg);
 	end_create();
 	return err;
 }

@@ -190,5 +190,37 @@ long weft__schedule_place(struct weft__thread *thread, const unsigned char *mask
 	memcpy(copy->mask, mask, bytes);
 	weft__schedule_drop(thread);
 	thread->schedule.processors = copy;
+	weft__schedule_show(thread);
 	return 0;
+}
+
+/* The first of the processors a thread is confined to; -1 when it may use all that the carrier may. */
+static int32_t confined_to(const struct weft__thread *thread)
+{
+	const struct weft__processors *own = thread->schedule.processors;
+	unsigned char carrier[1024] = {0};
+	int32_t first = -1;
+	bool confined = false;
+	long n = weft__raw(SYS_sched_getaffinity, 0, sizeof(carrier), carrier);
+
+	for (long i = 0; own != NULL && i < n * 8; i++) {
+		bool may = (size_t)i / 8 < own->bytes && (own->mask[i / 8] >> i % 8 & 1) != 0;
+
+		if (may && first < 0)
+			first = (int32_t)i;
+		confined = confined || (!may && (carrier[i / 8] >> i % 8 & 1) != 0);
+	}
+	return confined ? first : -1;
+}
+
+void weft__schedule_show(const struct weft__thread *thread)
+{
+	int32_t processor, ids[2]; /* cpu_id_start and cpu_id of struct rseq */
+
+	if (thread->rseq == 0)
+		return;
+	processor = confined_to(thread);
+	ids[0] = processor < 0 ? 0 : processor;
+	ids[1] = processor;
+	weft__copy((void *)thread->rseq, ids, sizeof(ids));
 }

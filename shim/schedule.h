@@ -53,4 +53,7 @@ bool weft__schedule_may_nice(int nice);
 /** Keep a copy of a set of processors, in place of the one that a thread had; 0 or -ENOMEM. */
 long weft__schedule_place(struct weft__thread *thread, const unsigned char *mask, size_t bytes);
 
+/** Let sched_getcpu(3) find a thread on a processor that it is confined to. */
+void weft__schedule_show(const struct weft__thread *thread);
+
 #endif

@@ -26,6 +26,12 @@ void weft__read_settings(void);
 /** Write one line to stderr, "weft: ...", whatever state libc is in. */
 void weft__say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** Before a thread is made: be awake, if that is wanted and can be (preload.c). */
+void weft__before_thread(void);
+
+/** Whether glibc counts the hub among the program's threads, which it should not. */
+extern bool weft__hub_counted;
+
 /** Go to sleep (preload.c): the running task is the kernel's again, and every other is gone. */
 void weft__asleep(void);
 

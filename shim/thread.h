@@ -26,6 +26,7 @@ struct weft__thread {
 	struct weft__link by_tid;
 	int tid;
 	uintptr_t clear_tid;   /* set_tid_address(2); 0: none */
+	uintptr_t rseq;        /* rseq(2): its area; 0: none */
 	uintptr_t robust_list; /* set_robust_list(2); 0: none */
 	uintptr_t stack;       /* its lowest address, the guard's */
 	uintptr_t stack_top;

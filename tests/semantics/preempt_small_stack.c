@@ -21,8 +21,9 @@ static __thread long rounds;
 
 static void compute(void)
 {
-	while (!stop)
+	do
 		rounds++;
+	while (!stop);
 }
 
 static void *run(void *arg)
