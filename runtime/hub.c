@@ -4,12 +4,17 @@
  * A turn of the hub waits (or only looks, when tasks are ready), wakes whom the events concern,
  * and runs ready tasks until it is its turn again. It never switches from inside a libuv
  * callback: callbacks make tasks ready, and the loop is whole whenever a task runs.
+ *
+ * A task may have been stopped while it holds a lock of libc's. So the hub calls nothing that
+ * takes one, and to ring takes one system call: it is done by threads that libc does not know, and
+ * in signal handlers.
  */
 #include "hub.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <uv.h>
 
@@ -26,23 +31,52 @@
 
 struct weft__hub {
 	uv_loop_t loop;
-	uv_async_t bell;
-	int set;
+	int set, bell;
 	bool no_nanoseconds; /* the kernel has no epoll_pwait2 (before Linux 5.11) */
 	struct epoll_event events[EVENTS_AT_ONCE];
 };
 
-static void on_bell(uv_async_t *bell)
+static int add(int set, int number, uint32_t events, void *ptr)
 {
-	(void)bell; /* having woken is all */
+	struct epoll_event event = {.events = events, .data.ptr = ptr};
+
+	return (int)weft__raw(SYS_epoll_ctl, set, EPOLL_CTL_ADD, number, &event);
+}
+
+/*
+ * The set and what is always in it. They are made by libc, not raw: the shim moves descriptors of
+ * weft's out of the program's way.
+ */
+static int make_set(struct weft__hub *hub)
+{
+	int err;
+
+	hub->set = epoll_create1(EPOLL_CLOEXEC);
+	if (hub->set < 0)
+		return -errno;
+	hub->bell = eventfd(0, EFD_CLOEXEC);
+	if (hub->bell < 0) {
+		err = -errno;
+		goto close_set;
+	}
+	/* data.ptr NULL stands for the loop, level-triggered: it is run until it is quiet. */
+	err = add(hub->set, uv_backend_fd(&hub->loop), EPOLLIN, NULL);
+	if (err != 0)
+		goto close_bell;
+	/* Each ring is an edge, so the bell is never read. */
+	err = add(hub->set, hub->bell, (uint32_t)EPOLLIN | (uint32_t)EPOLLET, hub);
+	if (err == 0)
+		return 0;
+close_bell:
+	weft__raw(SYS_close, hub->bell);
+close_set:
+	weft__raw(SYS_close, hub->set);
+	return err;
 }
 
 int weft__hub_open(struct weft__carrier *carrier)
 {
 	struct weft__hub *hub = weft__alloc(sizeof(*hub));
-	/* data.ptr NULL stands for the loop, level-triggered: it is run until it is quiet. */
-	struct epoll_event event = {.events = EPOLLIN};
-	long set;
 	int err;
 
 	if (hub == NULL)
@@ -56,28 +90,12 @@ int weft__hub_open(struct weft__carrier *carrier)
 			weft__raw(SYS_close, hub->loop.backend_fd);
 		goto free_hub;
 	}
-	err = uv_async_init(&hub->loop, &hub->bell, on_bell);
+	err = make_set(hub);
 	if (err != 0)
 		goto close_loop;
-	/* By libc, not raw: the shim moves descriptors of weft's out of the program's way. */
-	set = epoll_create1(EPOLL_CLOEXEC);
-	if (set < 0) {
-		err = -errno;
-		goto close_bell;
-	}
-	hub->set = (int)set;
-	err = (int)weft__raw(SYS_epoll_ctl, set, EPOLL_CTL_ADD, uv_backend_fd(&hub->loop), &event);
-	if (err != 0)
-		goto close_set;
-	uv_run(&hub->loop, UV_RUN_NOWAIT); /* libuv registers its descriptors when it runs */
 	carrier->hub = hub;
 	return 0;
 
-close_set:
-	weft__raw(SYS_close, set);
-close_bell:
-	uv_close((uv_handle_t *)&hub->bell, NULL);
-	uv_run(&hub->loop, UV_RUN_DEFAULT);
 close_loop:
 	uv_loop_close(&hub->loop);
 free_hub:
@@ -91,9 +109,8 @@ void weft__hub_close(struct weft__carrier *carrier)
 
 	while (__atomic_load_n(&carrier->ringing, __ATOMIC_ACQUIRE) != 0)
 		__builtin_ia32_pause();
-	uv_close((uv_handle_t *)&hub->bell, NULL);
-	uv_run(&hub->loop, UV_RUN_DEFAULT);
 	weft__check(uv_loop_close(&hub->loop) == 0);
+	weft__raw(SYS_close, hub->bell);
 	weft__raw(SYS_close, hub->set);
 	weft__fd_forget_all(carrier);
 	weft__free(hub, sizeof(*hub));
@@ -102,7 +119,9 @@ void weft__hub_close(struct weft__carrier *carrier)
 
 void weft__hub_ring(struct weft__carrier *carrier)
 {
-	uv_async_send(&carrier->hub->bell);
+	uint64_t one = 1;
+
+	weft__raw(SYS_write, carrier->hub->bell, &one, sizeof(one));
 }
 
 int weft__hub_set(const struct weft__carrier *carrier)
@@ -110,11 +129,17 @@ int weft__hub_set(const struct weft__carrier *carrier)
 	return carrier->hub->set;
 }
 
+/* Until when the loop has nothing to do, in milliseconds; -1: until a descriptor of it is ready. */
+static int loop_timeout(const struct weft__hub *hub)
+{
+	return uv_loop_alive(&hub->loop) ? uv_backend_timeout(&hub->loop) : -1;
+}
+
 /* Until when the hub may sleep: 0 for now, UINT64_MAX for ever. */
 static uint64_t sleep_until(struct weft__carrier *carrier)
 {
 	uint64_t until = UINT64_MAX;
-	int loop_ms = uv_backend_timeout(&carrier->hub->loop);
+	int loop_ms = loop_timeout(carrier->hub);
 
 	if (carrier->ready.first != NULL || carrier->stopped != NULL || carrier->attention ||
 	    loop_ms == 0)
@@ -183,30 +208,32 @@ static void expire_timers(struct weft__carrier *carrier)
 }
 
 /* With many descriptors their records, and those of who waits, come from far. */
-static inline __attribute__((always_inline)) void fetch_ahead(const struct epoll_event *event,
-							      long left)
+static inline __attribute__((always_inline)) void fetch_ahead(const struct weft__hub *hub, long i,
+							      long n)
 {
-	if (left > 8 && event[8].data.ptr != NULL)
-		__builtin_prefetch(event[8].data.ptr);
-	if (left > 4 && event[4].data.ptr != NULL)
-		__builtin_prefetch(((struct weft__fd *)event[4].data.ptr)->readers.next);
+	if (i + 8 < n && hub->events[i + 8].data.ptr != NULL)
+		__builtin_prefetch(hub->events[i + 8].data.ptr);
+	if (i + 4 < n && hub->events[i + 4].data.ptr != NULL && hub->events[i + 4].data.ptr != hub)
+		__builtin_prefetch(((struct weft__fd *)hub->events[i + 4].data.ptr)->readers.next);
 }
 
 static void look_around(struct weft__carrier *carrier)
 {
 	struct weft__hub *hub = carrier->hub;
-	bool run_loop = uv_backend_timeout(&hub->loop) == 0;
+	bool run_loop = loop_timeout(hub) == 0;
 	long n;
 
 	weft__offload_serve();
 	n = wait_for_events(carrier);
 	weft__count(weft__stats.looks);
 	for (long i = 0; i < n; i++) {
-		fetch_ahead(hub->events + i, n - i);
-		if (hub->events[i].data.ptr == NULL)
+		void *ptr = hub->events[i].data.ptr;
+
+		fetch_ahead(hub, i, n);
+		if (ptr == NULL)
 			run_loop = true;
-		else
-			weft__ready_event(hub->events[i].data.ptr, hub->events[i].events);
+		else if (ptr != hub) /* nothing is done for the bell: having woken is all */
+			weft__ready_event(ptr, hub->events[i].events);
 	}
 	if (run_loop)
 		uv_run(&hub->loop, UV_RUN_NOWAIT);

@@ -1,11 +1,11 @@
 /*
  * The hub: the context of a carrier in which the event loop runs, on a stack of its own.
  *
- * Two things can wake an idle carrier, and one epoll set holds both: the descriptors tasks wait
- * for, edge-triggered (ready.h), and the libuv loop, whose own backend descriptor is a member of
- * the set. So an idle wait is one system call, epoll_pwait2 with a nanosecond timeout, and the
- * loop runs (uv_run without waiting, as uv_backend_fd() provides for) only when one of its
- * handles has something to do.
+ * Three things can wake an idle carrier, and one epoll set holds them all: the descriptors tasks
+ * wait for, edge-triggered (ready.h), the bell that other threads ring, and the libuv loop, whose
+ * own backend descriptor is a member of the set. So an idle wait is one system call, epoll_pwait2
+ * with a nanosecond timeout, and the loop runs (uv_run without waiting, as uv_backend_fd() provides
+ * for) only when one of its handles has something to do.
  */
 #ifndef WEFT_HUB_H
 #define WEFT_HUB_H
@@ -28,7 +28,7 @@ WEFT__SHARED void weft__hub_close(struct weft__carrier *carrier);
 /** Be the hub, for ever. Context: the hub's own. */
 WEFT__SHARED void weft__hub_run(struct weft__carrier *carrier) __attribute__((noreturn));
 
-/** Make an idle carrier look around. Context: any thread, a signal handler (uv_async_send). */
+/** Make an idle carrier look around. Context: any thread, a signal handler. */
 WEFT__SHARED void weft__hub_ring(struct weft__carrier *carrier);
 
 /** The descriptor of the readiness set. */
