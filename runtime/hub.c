@@ -19,7 +19,6 @@
 #include <uv.h>
 
 #include "memory.h"
-#include "offload.h"
 #include "ready.h"
 #include "stats.h"
 
@@ -223,7 +222,6 @@ static void look_around(struct weft__carrier *carrier)
 	bool run_loop = loop_timeout(hub) == 0;
 	long n;
 
-	weft__offload_serve();
 	n = wait_for_events(carrier);
 	weft__count(weft__stats.looks);
 	for (long i = 0; i < n; i++) {

@@ -3,8 +3,11 @@
  *
  * Jobs are pushed by tasks and popped by offload threads, under one spin lock that is held for a
  * few instructions. Idle threads wait on `posted` by raw futex: the program's parking lot must
- * not see them. Threads are made by the hub, whose own thread pointer is no task's, so that
- * libc makes a kernel thread and not a task.
+ * not see them. Who pushes a job for which no thread is idle makes one, a kernel thread of which
+ * libc does not know (kernel_thread.h).
+ *
+ * A thread has the ids and all else that the carrier had when it was made. When those change, a new
+ * generation begins: threads of the one before do what was queued for them, and end.
  *
  * A job whose task is interrupted is stopped: taken out of the queue, or its thread is sent a
  * signal. That may come at any time, when the call has ended and the next one is being made too:
@@ -14,11 +17,12 @@
 #include "offload.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
-#include <uv.h>
 
+#include "kernel_thread.h"
 #include "memory.h"
 #include "scheduler.h"
 #include "stats.h"
@@ -36,14 +40,10 @@ static __thread struct weft__job *job_here __attribute__((tls_model("initial-exe
 static struct {
 	int lock;
 	struct weft__job *first, **last;
-	unsigned int queued, idle, threads, starting;
+	unsigned int generation;
+	unsigned int threads, idle, queued; /* of this generation; one that begins is idle */
 	uint32_t posted;
 } pool;
-
-static unsigned int count_threads(void)
-{
-	return __atomic_load_n(&pool.threads, __ATOMIC_RELAXED);
-}
 
 static void lock_pool(void)
 {
@@ -56,47 +56,68 @@ static void unlock_pool(void)
 	__atomic_store_n(&pool.lock, 0, __ATOMIC_RELEASE);
 }
 
-static void push(struct weft__job *job)
+static void post(int threads)
+{
+	__atomic_add_fetch(&pool.posted, 1, __ATOMIC_RELEASE);
+	weft__raw(SYS_futex, &pool.posted, FUTEX_WAKE_PRIVATE, threads);
+}
+
+/* With the lock, like all up to wait_for_job(). */
+static void append(struct weft__job *job)
 {
 	job->next = NULL;
-	lock_pool();
+	job->generation = pool.generation;
 	if (pool.first == NULL)
 		pool.last = &pool.first;
 	*pool.last = job;
 	pool.last = &job->next;
-	__atomic_add_fetch(&pool.queued, 1, __ATOMIC_RELAXED); /* read without the lock */
-	unlock_pool();
-	__atomic_add_fetch(&pool.posted, 1, __ATOMIC_RELEASE);
-	weft__raw(SYS_futex, &pool.posted, FUTEX_WAKE_PRIVATE, 1);
+	pool.queued++;
 }
 
-static struct weft__job *pop(void)
+static void remove_at(struct weft__job **place)
 {
-	struct weft__job *job;
+	struct weft__job *job = *place;
 
-	lock_pool();
-	job = pool.first;
-	if (job != NULL) {
-		pool.first = job->next;
-		__atomic_sub_fetch(&pool.queued, 1, __ATOMIC_RELAXED);
-	}
-	unlock_pool();
+	*place = job->next;
+	if (job->next == NULL)
+		pool.last = place;
+	if (job->generation == pool.generation)
+		pool.queued--;
+}
+
+/* The oldest job of a thread's own generation. */
+static struct weft__job *take(unsigned int generation, int tid)
+{
+	struct weft__job **place = &pool.first, *job;
+
+	while (*place != NULL && (*place)->generation != generation)
+		place = &(*place)->next;
+	job = *place;
+	if (job == NULL)
+		return NULL;
+	remove_at(place);
+	job->tid = tid;
+	if (generation == pool.generation)
+		pool.idle--;
 	return job;
 }
 
-static struct weft__job *wait_for_job(void)
+/* NULL: the thread's time is over. */
+static struct weft__job *wait_for_job(unsigned int generation, int tid)
 {
 	struct weft__job *job;
+	bool retired;
 
 	for (;;) {
 		uint32_t posted = __atomic_load_n(&pool.posted, __ATOMIC_ACQUIRE);
 
-		job = pop();
-		if (job != NULL)
+		lock_pool();
+		job = take(generation, tid);
+		retired = generation != pool.generation;
+		unlock_pool();
+		if (job != NULL || retired)
 			return job;
-		__atomic_add_fetch(&pool.idle, 1, __ATOMIC_RELAXED);
 		weft__raw(SYS_futex, &pool.posted, FUTEX_WAIT_PRIVATE, posted, NULL);
-		__atomic_sub_fetch(&pool.idle, 1, __ATOMIC_RELAXED);
 	}
 }
 
@@ -111,35 +132,31 @@ static void end_job(struct weft__job *job)
 		weft__free(job, sizeof(*job));
 }
 
-static void note_thread(struct weft__job *job, int tid)
-{
-	lock_pool();
-	job->tid = tid;
-	unlock_pool();
-}
-
-static void run_job(struct weft__job *job, int tid)
+static void run_job(struct weft__job *job)
 {
 	job_here = job;
-	note_thread(job, tid);
 	do
 		job->result = weft__stoppable(&job->stopped, job->nr, job->arg);
 	while (job->result == -EINTR && !job->stopped);
-	note_thread(job, 0);
+	lock_pool();
+	job->tid = 0;
+	if (job->generation == pool.generation)
+		pool.idle++;
+	unlock_pool();
 	job_here = NULL;
 	end_job(job);
 }
 
-static void run_jobs(void *unused)
+static void run_jobs(void *arg)
 {
 	uint64_t mask = ~(UINT64_C(1) << (WEFT__OFFLOAD_SIGNAL - 1));
+	unsigned int generation = (unsigned int)(uintptr_t)arg;
 	int tid = (int)weft__raw(SYS_gettid);
+	struct weft__job *job;
 
-	(void)unused;
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
-	__atomic_sub_fetch(&pool.starting, 1, __ATOMIC_RELAXED);
-	for (;;)
-		run_job(wait_for_job(), tid);
+	while ((job = wait_for_job(generation, tid)) != NULL)
+		run_job(job);
 }
 
 /* Take a job out of the queue; false when a thread has it. With the lock. */
@@ -151,10 +168,7 @@ static bool unqueue(const struct weft__job *job)
 		place = &(*place)->next;
 	if (*place == NULL)
 		return false;
-	*place = job->next;
-	if (job->next == NULL)
-		pool.last = place;
-	__atomic_sub_fetch(&pool.queued, 1, __ATOMIC_RELAXED);
+	remove_at(place);
 	return true;
 }
 
@@ -193,14 +207,50 @@ bool weft__offload_stop(const siginfo_t *info, ucontext_t *ucontext)
 	return true;
 }
 
-/* Whether a job has a thread to itself: one before it may wait for what this one's caller does. */
-static bool has_room(void)
+/* No thread could be made for a job; true when another has taken it meanwhile. */
+static bool withdraw(const struct weft__job *job, unsigned int generation)
 {
-	unsigned int idle = __atomic_load_n(&pool.idle, __ATOMIC_RELAXED),
-		     threads = count_threads();
-	unsigned int room = weft__offload_most > threads ? weft__offload_most - threads : 0;
+	bool taken;
 
-	return __atomic_load_n(&pool.queued, __ATOMIC_RELAXED) < room + idle;
+	lock_pool();
+	if (generation == pool.generation) {
+		pool.threads--;
+		pool.idle--;
+	}
+	taken = !unqueue(job);
+	unlock_pool();
+	return taken;
+}
+
+/*
+ * Queue a job that will have a thread to itself: one before it may wait for what this one's caller
+ * does. False when there is none.
+ */
+static bool push(struct weft__job *job)
+{
+	unsigned int generation;
+	bool short_of_threads;
+
+	lock_pool();
+	generation = pool.generation;
+	short_of_threads = pool.queued >= pool.idle;
+	if (short_of_threads && pool.threads >= weft__offload_most) {
+		unlock_pool();
+		return false;
+	}
+	if (short_of_threads) {
+		pool.threads++;
+		pool.idle++;
+		if (pool.threads > weft__stats.offload_threads)
+			weft__stats.offload_threads = pool.threads;
+	}
+	append(job);
+	unlock_pool();
+	if (!short_of_threads)
+		post(1);
+	else if (weft__kernel_thread_make(run_jobs, (void *)(uintptr_t)generation) != 0)
+		return withdraw(job, generation);
+	return true;
 }
 
 /* End the wait for a job early; false when the job is somebody else's then. */
@@ -219,10 +269,7 @@ static bool give_up(struct weft__job *job)
 int weft__offload_call(const struct weft__job *call, long *ret_result)
 {
 	struct weft__job *job;
-	int err;
 
-	if (!has_room())
-		return -EAGAIN;
 	job = weft__alloc(sizeof(*job));
 	if (job == NULL)
 		return -ENOMEM;
@@ -231,18 +278,19 @@ int weft__offload_call(const struct weft__job *call, long *ret_result)
 	job->result = -EINTR;
 	job->stopped = 0;
 	job->tid = 0;
-	job->refused = false;
 	if (job->data_arg >= 0)
 		job->arg[job->data_arg] = (long)job->data;
+	if (!push(job)) {
+		weft__free(job, sizeof(*job));
+		return -EAGAIN;
+	}
 	weft__count(weft__stats.offloads);
-	push(job);
 	*ret_result = -EINTR;
 	if (weft__park(0) == -EINTR && !give_up(job))
 		return 0;
 	*ret_result = job->result;
-	err = job->refused ? -EAGAIN : 0;
 	weft__free(job, sizeof(*job));
-	return err;
+	return 0;
 }
 
 long weft__offload(const struct weft__job *call)
@@ -253,56 +301,25 @@ long weft__offload(const struct weft__job *call)
 	return err != 0 ? err : result;
 }
 
-bool weft__offload_waits(void)
+void weft__offload_retire(void)
 {
-	return __atomic_load_n(&pool.queued, __ATOMIC_RELAXED) != 0;
-}
+	bool any;
 
-/* There is no thread and none can be made: what is queued would wait for ever. */
-static void refuse_jobs(void)
-{
-	struct weft__job *job;
-
-	while ((job = pop()) != NULL) {
-		job->refused = true;
-		end_job(job);
+	lock_pool();
+	any = pool.threads != 0;
+	if (any) {
+		pool.generation++;
+		pool.threads = pool.idle = pool.queued = 0;
 	}
-}
-
-/* Signals of the process are not for it: not even before it blocks them itself. */
-static int make_thread(void)
-{
-	uint64_t all = UINT64_MAX, before;
-	uv_thread_t thread;
-	int err;
-
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
-	err = uv_thread_create(&thread, run_jobs, NULL);
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
-	return err;
-}
-
-void weft__offload_serve(void)
-{
-	while (__atomic_load_n(&pool.queued, __ATOMIC_RELAXED) >
-		       __atomic_load_n(&pool.idle, __ATOMIC_RELAXED) +
-			       __atomic_load_n(&pool.starting, __ATOMIC_RELAXED) &&
-	       count_threads() < weft__offload_most) {
-		__atomic_add_fetch(&pool.starting, 1, __ATOMIC_RELAXED);
-		if (make_thread() != 0) {
-			__atomic_sub_fetch(&pool.starting, 1, __ATOMIC_RELAXED);
-			if (count_threads() == 0)
-				refuse_jobs();
-			return;
-		}
-		__atomic_add_fetch(&pool.threads, 1, __ATOMIC_RELAXED);
-		__atomic_store_n(&weft__stats.offload_threads, count_threads(), __ATOMIC_RELAXED);
-	}
+	unlock_pool();
+	if (any)
+		post(INT_MAX);
 }
 
 void weft__offload_clear(void)
 {
 	pool.lock = 0;
 	pool.first = NULL;
-	pool.queued = pool.idle = pool.threads = pool.starting = 0;
+	pool.queued = pool.idle = pool.threads = 0;
+	weft__kernel_threads_forked();
 }

@@ -1,9 +1,9 @@
 /*
  * Offload: kernel threads for what can only be done by blocking one.
  *
- * They belong to weft and not to libuv's pool, which the program may use itself. They are not tasks,
- * are made when a job finds none idle, and block all signals but the one by which glibc changes the
- * user of all threads (setuid(2)), which also stops their calls.
+ * They belong to weft and not to libuv's pool, which the program may use itself, nor does libc know
+ * them. They are not tasks, are made when a job finds none idle, and block all signals but
+ * the one that stops their calls, which is glibc's for changing the user of all threads (setuid(2)).
  */
 #ifndef WEFT_OFFLOAD_H
 #define WEFT_OFFLOAD_H
@@ -33,12 +33,12 @@ struct weft__job {
 	long nr, arg[6];
 	int data_arg; /* which argument is to point to data; -1: none */
 	char data[WEFT__JOB_DATA];
-	long result;            /* written by the offload thread */
-	volatile int stopped;   /* 1: it is to end with -EINTR */
-	int tid;                /* the offload thread that makes the call; 0: none; by the lock */
-	bool refused;           /* no thread could be made for it */
-	struct weft_task *task; /* who waits for it; NULL: nobody any more, free it when done */
-	struct weft__job *next; /* in the pool's queue */
+	long result;             /* written by the offload thread */
+	volatile int stopped;    /* 1: it is to end with -EINTR */
+	int tid;                 /* the offload thread that makes the call; 0: none; by the lock */
+	unsigned int generation; /* of the threads that may make it */
+	struct weft_task *task;  /* who waits for it; NULL: nobody any more, free it when done */
+	struct weft__job *next;  /* in the pool's queue */
 };
 
 /**
@@ -76,11 +76,17 @@ WEFT__SHARED bool weft__offload_stop(const siginfo_t *info, ucontext_t *ucontext
 /** The most offload threads at once (WEFT_OFFLOAD_THREADS). */
 extern WEFT__SHARED unsigned int weft__offload_most;
 
-/** Whether jobs are queued. */
-bool weft__offload_waits(void);
-
-/** For the hub: make a thread when a job waits and none is idle. */
-void weft__offload_serve(void);
+/**
+ * Have calls from now on made by threads that have what the calling one has: user and group ids,
+ * capabilities, namespaces, system call filters.
+ *
+ * One that is in a call keeps what it has until that ends, and does not count as one of the most
+ * that may be.
+ *
+ * Switches   no
+ * Context    a task
+ */
+WEFT__SHARED void weft__offload_retire(void);
 
 /** Forget all threads and jobs: for a child after fork(2), where none of them is. */
 WEFT__SHARED void weft__offload_clear(void);

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 
 #include "hub.h"
-#include "offload.h"
 #include "ready.h"
 #include "stats.h"
 
@@ -135,7 +134,7 @@ static bool hub_is_due(struct weft__carrier *carrier)
 	if (++carrier->turns < LOOK_EVERY)
 		return false;
 	if (carrier->registered != 0 || carrier->timers.first != NULL || carrier->attention ||
-	    __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED) != NULL || weft__offload_waits())
+	    __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED) != NULL)
 		return true;
 	carrier->turns = carrier->overtakes = 0;
 	return false;

@@ -33,9 +33,9 @@ symbols() {
 	nm -D --defined-only "$1" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }'
 }
 
-uv_only_in_hub_and_offload() {
+uv_only_in_hub() {
 	code_files | xargs grep -ln '^ *# *include *[<"]uv' |
-		grep -vxE 'runtime/(hub|offload)\.c'
+		grep -vxE 'runtime/hub\.c'
 }
 
 runtime_includes_nothing_of_shim() {
@@ -102,7 +102,7 @@ format_is_that_of_clang_format() {
 		xargs clang-format --dry-run -Werror 2>&1 | grep 'error:'
 }
 
-check uv_only_in_hub_and_offload
+check uv_only_in_hub
 check runtime_includes_nothing_of_shim
 check programs_know_nothing_of_weft
 check runtime_exports_only_weft_names

@@ -183,7 +183,7 @@ TaskTest(offload, a_call_for_which_no_thread_can_be_made_is_refused)
 	if (UNDER_SANITIZER)
 		cr_skip_test("a sanitizer needs its address space");
 
-	limit_memory(65536, &limit);
+	limit_memory(16384, &limit);
 	result = offload_getppid();
 	setrlimit(RLIMIT_AS, &limit);
 
