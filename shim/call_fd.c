@@ -12,6 +12,7 @@
 #include "blocking.h"
 #include "descriptor.h"
 #include "handlers.h"
+#include "offload.h"
 #include "shim.h"
 
 static void forget(long number)
@@ -59,13 +60,13 @@ long on_dup3(struct weft__call *c)
 }
 
 /* Close a range that has weft's own descriptors in it piece by piece, around them. */
-long on_close_range(struct weft__call *c)
+static long close_around_own(const struct weft__call *c)
 {
 	unsigned int first = (unsigned int)c->arg[0], last = (unsigned int)c->arg[1];
 	long own, err;
 
 	if (first > last || (c->arg[2] & CLOSE_RANGE_CLOEXEC) != 0)
-		return WEFT__PASS;
+		return weft__raw(SYS_close_range, first, last, c->arg[2]);
 	while ((own = weft__fd_next_own(first)) >= 0 && own <= last) {
 		if (own > first) {
 			weft__fd_forget_range(first, (unsigned int)own - 1);
@@ -79,6 +80,15 @@ long on_close_range(struct weft__call *c)
 		return 0;
 	weft__fd_forget_range(first, last);
 	return weft__raw(SYS_close_range, first, last, c->arg[2]);
+}
+
+long on_close_range(struct weft__call *c)
+{
+	long result = close_around_own(c);
+
+	if (result == 0 && (c->arg[2] & CLOSE_RANGE_UNSHARE) != 0)
+		weft__offload_retire();
+	return result;
 }
 
 /* Record locks belong to the process or the open file, so any thread may wait for one. */

@@ -161,14 +161,14 @@ long on_unshare(struct weft__call *c)
 {
 	long alone = CLONE_NEWUSER | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
 
-	return has_other_tasks() && (c->arg[0] & alone) != 0 ? -EINVAL : WEFT__PASS;
+	return has_other_tasks() && (c->arg[0] & alone) != 0 ? -EINVAL : on_credentials(c);
 }
 
 long on_setns(struct weft__call *c)
 {
 	if (has_other_tasks() && weft__raw(SYS_ioctl, c->arg[0], NS_GET_NSTYPE) == CLONE_NEWUSER)
 		return -EINVAL;
-	return WEFT__PASS;
+	return on_credentials(c);
 }
 
 /* Park until one process has ended; 0, an error, or WEFT__PASS when it cannot be watched. */

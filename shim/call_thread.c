@@ -97,12 +97,46 @@ long on_exit_group(struct weft__call *c)
 	return WEFT__PASS;
 }
 
+/* Whether an option of prctl(2) changes what threads inherit from the one that makes them. */
+static bool is_inherited(long option)
+{
+	switch (option) {
+	case PR_SET_KEEPCAPS:
+	case PR_SET_SECUREBITS:
+	case PR_CAPBSET_DROP:
+	case PR_CAP_AMBIENT:
+	case PR_SET_NO_NEW_PRIVS:
+	case PR_SET_SECCOMP:
+	case PR_SET_SPECULATION_CTRL:
+	case PR_SET_TIMERSLACK:
+	case PR_SET_TSC:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* A thread's name is its own; the kernel thread keeps the main one's. */
+static long change_name(struct weft__thread *me, const char *from)
+{
+	char name[sizeof(me->name)] = "";
+
+	for (size_t i = 0; i < sizeof(name) - 1; i++) {
+		if (weft__copy(&name[i], from + i, 1) != 0)
+			return -EFAULT;
+		if (name[i] == '\0')
+			break;
+	}
+	weft__copy(me->name, name, sizeof(name));
+	return 0;
+}
+
 long on_prctl(struct weft__call *c)
 {
 	struct weft__thread *me = weft__thread_here();
-	char name[sizeof(me->name)] = "";
 
+	if (is_inherited(c->arg[0]))
+		return on_credentials(c);
 	if (me == &weft__main_thread) {
 		if (c->arg[0] == PR_SET_NAME)
 			weft__main_renamed = true;
@@ -110,14 +144,7 @@ long on_prctl(struct weft__call *c)
 	}
 	switch (c->arg[0]) {
 	case PR_SET_NAME:
-		for (size_t i = 0; i < sizeof(name) - 1; i++) {
-			if (weft__copy(&name[i], (char *)c->arg[1] + i, 1) != 0)
-				return -EFAULT;
-			if (name[i] == '\0')
-				break;
-		}
-		weft__copy(me->name, name, sizeof(name));
-		return 0;
+		return change_name(me, (const char *)c->arg[1]);
 	case PR_GET_NAME:
 		return weft__copy((void *)c->arg[1], me->name, sizeof(me->name));
 	case PR_GET_TID_ADDRESS:
