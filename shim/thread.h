@@ -85,7 +85,7 @@ struct weft__thread *weft__thread_admitting(int signal);
 void weft__adopt_main(struct weft__carrier *carrier);
 
 /** What the next thread to be made starts with (pthread_create's argument), 0 for unknown. */
-extern __thread uintptr_t weft__next_entry;
+extern __thread uintptr_t weft__next_entry __attribute__((tls_model("initial-exec")));
 
 /** Where weft__current stands, relative to a thread pointer. */
 intptr_t weft__current_offset(void);
@@ -94,7 +94,7 @@ intptr_t weft__current_offset(void);
  * True while this thread is in pthread_create. glibc blocks all signals for a moment there: the
  * kernel is not told, and its mask is put right afterwards if need be.
  */
-extern __thread bool weft__creating_thread;
+extern __thread bool weft__creating_thread __attribute__((tls_model("initial-exec")));
 
 /** While true, the next thread made becomes the carrier's hub and no task. */
 extern bool weft__making_hub;
