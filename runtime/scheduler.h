@@ -46,8 +46,9 @@ struct weft__parked {
 };
 
 struct weft_task {
-	/* entry_x86_64.S knows the places of the first two. */
+	/* entry_x86_64.S knows the places of the first three, and writes two of them at once. */
 	volatile uint8_t inside;    /* 1: in weft's code, so a signal handler must wait */
+	uint8_t restarted;          /* 1: the call in progress has started over, after a signal */
 	volatile uint8_t attention; /* 1: something is to be done before it leaves weft; parks
 				       end at once with -EINTR */
 	uint8_t state;              /* enum weft__task_state */

@@ -7,6 +7,7 @@
 #define WEFT_CALL_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,6 +51,12 @@ void weft__entry_child(void *call) __attribute__((noreturn));
 
 /** For a thread that is no task: only futexes concern weft then. */
 weft__handler weft__foreign_futex;
+
+/** While true, the one thread there is makes the hub, and is no task yet (preload.c). */
+extern bool weft__waking;
+
+/** Its calls then: those that make what is weft's own are answered. */
+weft__handler weft__waking_call;
 
 /** Do what a task's `attention` asks for; the call's final result, or WEFT__AGAIN. */
 long weft__attend(struct weft__call *c, long result);

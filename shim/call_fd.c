@@ -31,7 +31,7 @@ long on_close(struct weft__call *c)
 {
 	unsigned int number = (unsigned int)c->arg[0];
 
-	if (weft__fd_is_own(number) || weft__fd_hiding)
+	if (weft__fd_is_own(number) || weft__waking)
 		return -EBADF;
 	forget(number);
 	return WEFT__PASS;
@@ -180,8 +180,10 @@ long on_creat(struct weft__call *c)
 
 long on_socket(struct weft__call *c)
 {
-	long number = weft__raw(SYS_socket, c->arg[0], c->arg[1], c->arg[2]);
+	long number;
 
+	weft__spend(1);
+	number = weft__raw(SYS_socket, c->arg[0], c->arg[1], c->arg[2]);
 	if (number >= 0)
 		weft__fd_new_socket(number, (c->arg[1] & SOCK_NONBLOCK) != 0, NULL);
 	return number;

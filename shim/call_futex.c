@@ -202,8 +202,10 @@ static long wake_and_settle(const struct weft__call *c, uint32_t bitset)
 {
 	long woken = wake(c, bitset);
 
-	if (woken > 0 && weft__current != NULL)
+	if (woken > 0 && weft__current != NULL) {
 		weft__settle();
+		weft__spend(1); /* here is a better place to stop than where it holds the lock */
+	}
 	return woken;
 }
 

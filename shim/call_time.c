@@ -27,9 +27,7 @@ uint64_t weft__call_deadline(uint64_t fresh_ns)
 {
 	struct weft__thread *me = weft__thread_here();
 
-	if (me->restarted)
-		me->restarted = false;
-	else
+	if (!me->task.restarted)
 		me->deadline_ns = fresh_ns;
 	return me->deadline_ns;
 }

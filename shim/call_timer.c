@@ -26,6 +26,7 @@ struct timer {
 	int id;            /* the kernel's */
 	int for_tid;       /* whom it signals; 0: the process */
 	int time_tid;      /* whose processor time it runs on; 0: the kernel knows the clock */
+	bool silent;       /* SIGEV_NONE: it only shows what is left */
 	int overrun;       /* of the signal that was last delivered */
 	uint64_t next_ns;  /* with time_tid: when it expires, in that thread's time; 0: disarmed */
 	uint64_t again_ns; /* with time_tid: its interval */
@@ -171,6 +172,7 @@ long on_timer_create(struct weft__call *c)
 		weft__signal_claim(event.sigev_signo);
 	*timer = noted;
 	timer->id = id;
+	timer->silent = event.sigev_notify == SIGEV_NONE;
 	weft__list_append(bucket_of(id), &timer->link);
 	return 0;
 }
@@ -180,8 +182,14 @@ static struct itimerspec left_of(const struct timer *timer, uint64_t now)
 {
 	struct itimerspec left = {timespec_of(timer->again_ns), {0, 0}};
 
-	if (timer->next_ns != 0)
-		left.it_value = timespec_of(timer->next_ns > now ? timer->next_ns - now : 1);
+	uint64_t next = timer->next_ns;
+
+	if (timer->silent && next != 0 && next <= now)
+		next = timer->again_ns == 0
+			       ? 0
+			       : next + (1 + (now - next) / timer->again_ns) * timer->again_ns;
+	if (next != 0)
+		left.it_value = timespec_of(next > now ? next - now : 1);
 	return left;
 }
 

@@ -216,7 +216,6 @@ static int deliver_at_exit(const struct weft__call *c, long result)
 
 static long finish(struct weft__thread *me, long result)
 {
-	me->restarted = false;
 	if (me->mask_swapped) {
 		me->mask_swapped = false;
 		weft__mask_set(me, me->mask_after);
@@ -244,6 +243,6 @@ long weft__attend(struct weft__call *c, long result)
 	me->deadline_ns = deadline_ns;
 	if (result != -EINTR || !again)
 		return finish(me, result);
-	me->restarted = true;
+	me->task.restarted = 1;
 	return WEFT__AGAIN;
 }

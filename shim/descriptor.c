@@ -24,8 +24,6 @@
 #define OWN_TOP 4096
 #define OWN_MOST 16
 
-bool weft__fd_hiding;
-
 static uint32_t nonblock_epoch = 1, timeouts_epoch = 1, fork_epoch = 1;
 static long own[OWN_MOST];
 static unsigned int owned;
@@ -291,7 +289,7 @@ static long make_hidden(const struct weft__call *c)
 {
 	long number;
 
-	if (!weft__fd_hiding)
+	if (!weft__waking)
 		return WEFT__PASS;
 	number =
 		weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
@@ -313,7 +311,7 @@ long on_pipe2(struct weft__call *c)
 	int *end = (int *)c->arg[0];
 	long err;
 
-	if (!weft__fd_hiding)
+	if (!weft__waking)
 		return WEFT__PASS;
 	err = weft__raw(SYS_pipe2, end, c->arg[1]);
 	if (err == 0) {

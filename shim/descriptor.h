@@ -75,9 +75,6 @@ long weft__fd_next_own(unsigned int number);
 /** Forget and close weft's own descriptors: for a child after fork(2). */
 void weft__fd_close_own(void);
 
-/** While true, new descriptors go to the top of the table and are weft's own. */
-extern bool weft__fd_hiding;
-
 /** A socket may be shared with another process from here on: for fork(2). */
 void weft__fd_forked(void);
 

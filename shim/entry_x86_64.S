@@ -22,7 +22,7 @@
 #define CALL_BYTES  384
 
 #define TASK_INSIDE    0
-#define TASK_ATTENTION 1
+#define TASK_ATTENTION 2
 
 #define CALLS     512
 #define RED_ZONE  128
@@ -101,7 +101,7 @@ save:
 	mov	%fs:(%rax), %rax
 	test	%rax, %rax
 	jz	again
-	movb	$1, TASK_INSIDE(%rax)
+	movw	$1, TASK_INSIDE(%rax)	/* and not restarted */
 again:
 	/* r11: the handler; rbx and rsp: the frame. */
 	mov	%rbx, %rdi
@@ -204,10 +204,12 @@ attend:
 	.cfi_startproc
 	.cfi_undefined %rip
 foreign:
-	cmp	$NR_FUTEX, %eax
-	jne	native
 	lea	weft__foreign_futex(%rip), %r11
-	jmp	save
+	cmp	$NR_FUTEX, %eax
+	je	save
+	lea	weft__waking_call(%rip), %r11
+	cmpb	$0, weft__waking(%rip)
+	jne	save
 native:
 	jmp	*%rcx
 

@@ -21,6 +21,7 @@
 #include "futex.h"
 #include "hub.h"
 #include "kernel_handler.h"
+#include "mask.h"
 #include "memory.h"
 #include "offload.h"
 #include "parking.h"
@@ -45,7 +46,7 @@ typedef int register_function(void (*prepare)(void), void (*parent)(void), void 
 
 WEFT__SHARED register_function __register_atfork;
 
-bool weft__hub_counted;
+bool weft__hub_counted, weft__waking;
 
 static create_function *libc_pthread_create;
 static thrd_create_function *libc_thrd_create;
@@ -143,6 +144,30 @@ static uint64_t name_task(const struct weft_task *task)
 }
 
 /*
+ * Until there is a hub nobody can wait, and what libuv and glibc need for it may come from the
+ * program's malloc: so the thread is no task yet, and its calls go to the kernel.
+ */
+long weft__waking_call(struct weft__call *c)
+{
+	long result;
+
+	switch (c->nr) {
+	case SYS_epoll_create1:
+	case SYS_eventfd2:
+	case SYS_pipe2:
+	case SYS_clone:
+	case SYS_clone3:
+	case SYS_rt_sigaction: /* of SIGSETXID, with the first thread */
+		weft__current = &weft__main_thread.task;
+		result = weft__handlers[c->nr](c);
+		weft__current = NULL;
+		return result;
+	default:
+		return WEFT__PASS;
+	}
+}
+
+/*
  * Patch libc if it is not yet, make the calling thread a task, make the hub. When that cannot be
  * done it is said in one line, once, and the program runs as if weft were not there.
  */
@@ -163,16 +188,18 @@ static void wake_up(void)
 		return;
 	}
 	weft__report_begin();
-	weft__current = &weft__main_thread.task;
-	weft__signals_adopt(&weft__main_thread);
-	weft__fd_hiding = true;
+	weft__mask_close();
+	weft__waking = true;
 	if (renewal_due && renew_libuv != NULL)
 		renew_libuv();
 	renewal_due = false;
 	err = weft__hub_open(carrier);
-	weft__fd_hiding = false;
 	if (err == 0)
 		err = make_hub(carrier);
+	weft__waking = false;
+	weft__current = &weft__main_thread.task;
+	weft__signals_adopt(&weft__main_thread);
+	weft__mask_open();
 	if (err != 0) {
 		weft__asleep();
 		refuse(strerror(-err));
@@ -281,7 +308,7 @@ WEFT__SHARED int __register_atfork(void (*prepare)(void), void (*parent)(void), 
 {
 	static register_function *libc_register;
 
-	if (weft__fd_hiding) {
+	if (weft__waking) {
 		renew_libuv = child;
 		return 0;
 	}

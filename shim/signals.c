@@ -66,16 +66,19 @@ bool weft__signal_handled(int signal)
 
 /*
  * What the kernel is told in place of an action of the program's. A fault can happen in the
- * handler itself, in a guarded access.
+ * handler itself, in a guarded access. What is not the program's to handle interrupts no call of
+ * its, but weft's own signal ends those that offload threads make (offload.h).
  */
-static struct weft__action stand_in(const struct weft__action *action)
+static struct weft__action stand_in(int signal, const struct weft__action *action)
 {
 	struct weft__action ours = *action;
 
 	ours.handler = (uintptr_t)weft__on_kernel_signal;
 	ours.flags = (action->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_RESTART)) | SA_SIGINFO |
 		     SA_ONSTACK | SA_NODEFER | RESTORER_FLAG;
-	if (!is_handler(action)) /* what is not the program's to handle interrupts no call of its */
+	if (signal == WEFT__SIGNAL_SETXID)
+		ours.flags &= ~(unsigned long)SA_RESTART;
+	else if (!is_handler(action))
 		ours.flags |= SA_RESTART;
 	ours.restorer = (uintptr_t)weft__restorer;
 	ours.mask = WEFT__IN_HANDLER;
@@ -91,7 +94,7 @@ static long install(int signal, const struct weft__action *action)
 	took_over[signal] = claimed[signal] || weft__signal_handled(signal) ||
 			    (is_fault(signal) && action->handler == (uintptr_t)SIG_DFL);
 	if (took_over[signal])
-		ours = stand_in(action);
+		ours = stand_in(signal, action);
 	err = kernel_action(signal, &ours, NULL);
 	if (err != 0)
 		actions[signal] = before;

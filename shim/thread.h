@@ -51,7 +51,6 @@ struct weft__thread {
 	uint32_t pi_owner;    /* who held pi_word's lock when it was last looked at */
 
 	uint64_t deadline_ns; /* of the call in progress, kept while it starts over */
-	bool restarted;       /* the call in progress starts over: deadline_ns holds */
 } __attribute__((aligned(64)));
 
 /** The thread that called main(). */
