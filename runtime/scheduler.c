@@ -209,12 +209,18 @@ int weft__park_firmly(void)
 	return me->wake_result;
 }
 
+/* Who runs when a signal or a tick comes is told, whomever it is for. */
+static bool is_wanted(struct weft_task *me)
+{
+	return me->carrier->wanted == NULL || me->carrier->wanted(me);
+}
+
 int weft__park(uint64_t deadline_ns)
 {
 	struct weft_task *me = weft__current;
 	int result;
 
-	if (weft__unlikely(me->attention))
+	if (weft__unlikely(me->attention) && is_wanted(me))
 		return -EINTR;
 	if (deadline_ns != 0)
 		weft__timer_arm(&me->carrier->timers, &me->timer, deadline_ns);

@@ -49,8 +49,8 @@ struct weft_task {
 	/* entry_x86_64.S knows the places of the first three, and writes two of them at once. */
 	volatile uint8_t inside;    /* 1: in weft's code, so a signal handler must wait */
 	uint8_t restarted;          /* 1: the call in progress has started over, after a signal */
-	volatile uint8_t attention; /* 1: something is to be done before it leaves weft; parks
-				       end at once with -EINTR */
+	volatile uint8_t attention; /* 1: something is to be done before it leaves weft; it parks
+				       only if that is not for itself (`wanted`) */
 	uint8_t state;              /* enum weft__task_state */
 	uint8_t priority;           /* real-time, 0: none; it stands before those of a lower one */
 	int wake_result;            /* what park returns; written by who wakes */
@@ -95,7 +95,9 @@ struct weft__carrier {
 	struct weft__fd **descriptors; /* ready.c's; NULL until one is waited for */
 	void (*attend)(struct weft__carrier *carrier); /* the hub calls it when `attention` */
 	volatile int attention;
-	uint64_t run_since_ns; /* statistics: since when the running task has run */
+	bool (*wanted)(struct weft_task *me); /* whether the running task's `attention` is for
+						 itself; NULL: always */
+	uint64_t run_since_ns;                /* statistics: since when the running task has run */
 	struct weft__cpu cpu;
 };
 

@@ -179,7 +179,8 @@ static void wake_up(void)
 	if (refused || weft__current != NULL || weft__hub_of != NULL || carrier->hub != NULL ||
 	    !patch())
 		return;
-	*carrier = (struct weft__carrier){.attend = weft__signals_attend};
+	*carrier = (struct weft__carrier){.attend = weft__signals_attend,
+					  .wanted = weft__signals_want};
 	weft__watched = weft__settings.stats ? WEFT__WATCH_RUNS : 0;
 	weft__stats_name = name_task;
 	weft__adopt_main(carrier);

@@ -208,12 +208,33 @@ bool weft__signal_waits(const struct weft__thread *thread)
 	return (weft__signals_pending(thread) & ~weft__mask_of(thread)) != 0;
 }
 
+/* Whether something pending ends a wait of the thread's. */
+static bool is_wanted(const struct weft__thread *thread)
+{
+	return (weft__signals_pending(thread) & (~weft__mask_of(thread) | thread->waiting_for)) !=
+	       0;
+}
+
 void weft__signals_check(struct weft__thread *thread)
 {
-	uint64_t wanted = ~weft__mask_of(thread) | thread->waiting_for;
-
-	if ((weft__signals_pending(thread) & wanted) != 0 || came_first != came_next)
+	/* What has just come is handed out as the running task leaves, or by the hub. */
+	if (is_wanted(thread) || (&thread->task == weft__current && came_first != came_next))
 		weft__interrupt(&thread->task);
+}
+
+bool weft__signals_want(struct weft_task *task)
+{
+	struct weft__thread *me = (struct weft__thread *)task;
+
+	do {
+		task->attention = 0;
+		weft__signals_attend(&weft__process);
+	} while (weft__process.attention);
+	if (is_wanted(me)) {
+		task->attention = 1;
+		return true;
+	}
+	return false;
 }
 
 void weft__signal_repeat_fault(int signal)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct weft__carrier;
+struct weft_task;
 struct weft__thread;
 
 #define WEFT__SIGNALS 64
@@ -91,6 +92,17 @@ void weft__signal_keep(const siginfo_t *info, struct weft__ucontext *ucontext);
 
 /** Hand out the signals that were kept. Context: the carrier, in weft's code. */
 void weft__signals_attend(struct weft__carrier *carrier);
+
+/**
+ * Whether the running task's `attention` is a signal that ends a wait of its own.
+ *
+ * Not so for one of another's that came while it ran, nor for a tick: the kernel would have told
+ * others, or nobody, and a call that has done a part of its work would end with that part.
+ *
+ * Switches   no
+ * Context    a task
+ */
+bool weft__signals_want(struct weft_task *task);
 
 /** Whether a signal that a thread admits is pending for it. */
 bool weft__signal_waits(const struct weft__thread *thread);
