@@ -214,11 +214,16 @@ static long wait_for(const struct weft__call *c, long type, long id, long option
 	return result == WEFT__PASS ? weft__blocks(c) : result;
 }
 
+/*
+ * A child that ends makes the wait end and sends SIGCHLD. The kernel looks at the children first, and
+ * at signals only when there is nothing to tell: after an interruption there is one look more.
+ */
 long on_wait4(struct weft__call *c)
 {
 	long pid = (int)c->arg[0], options = (unsigned int)c->arg[2], result;
 	long type = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID;
 	long id = pid > 0 ? pid : pid == 0 ? weft__raw(SYS_getpgid, 0) : -pid;
+	bool interrupted = false;
 
 	if ((options & WNOHANG) != 0) {
 		weft__spend(WEFT__EMPTY_HANDED);
@@ -228,10 +233,13 @@ long on_wait4(struct weft__call *c)
 		result = weft__raw(SYS_wait4, c->arg[0], c->arg[1], options | WNOHANG, c->arg[3]);
 		if (result != 0)
 			return result;
+		if (interrupted)
+			return -EINTR;
 		result = wait_for(c, type, id,
 				  WEXITED | (options & WUNTRACED ? WSTOPPED : 0) |
 					  (options & (WCONTINUED | __WALL | __WCLONE)));
-		if (result != 0 && result != -ECHILD)
+		interrupted = result == -EINTR;
+		if (result != 0 && result != -ECHILD && !interrupted)
 			return result;
 	}
 }
@@ -239,6 +247,7 @@ long on_wait4(struct weft__call *c)
 long on_waitid(struct weft__call *c)
 {
 	siginfo_t info, *user = (siginfo_t *)c->arg[2];
+	bool interrupted = false;
 	long result;
 
 	if ((c->arg[3] & WNOHANG) != 0) {
@@ -249,11 +258,13 @@ long on_waitid(struct weft__call *c)
 		info.si_pid = 0;
 		result = weft__raw(SYS_waitid, c->arg[0], c->arg[1], &info, c->arg[3] | WNOHANG,
 				   c->arg[4]);
-		if (result == 0 && info.si_pid == 0)
-			result = wait_for(c, c->arg[0], c->arg[1], c->arg[3]);
-		else
+		if (result != 0 || info.si_pid != 0)
 			break;
-		if (result != 0 && result != -ECHILD)
+		if (interrupted)
+			return -EINTR;
+		result = wait_for(c, c->arg[0], c->arg[1], c->arg[3]);
+		interrupted = result == -EINTR;
+		if (result != 0 && result != -ECHILD && !interrupted)
 			return result;
 	}
 	if (result == 0 && user != NULL && weft__copy(user, &info, sizeof(info)) != 0)
