@@ -22,6 +22,7 @@ want libzydis-dev test -e /usr/include/Zydis/Zydis.h
 want libcriterion-dev test -e /usr/include/criterion/criterion.h
 want clang-format command -v clang-format
 want python3 test -x /usr/bin/python3
+want libpython3.11-testsuite /usr/bin/python3 -c 'import test.test_threading'
 want tinyproxy-bin test -x /usr/bin/tinyproxy
 want curl test -x /usr/bin/curl
 command -v ninja >/dev/null || command -v make >/dev/null || packages="$packages ninja-build"
