@@ -21,6 +21,8 @@ extern char **environ;
 
 static void set_environment(char *const settings[])
 {
+	const char *beside = getenv("GUEST_PRELOAD");
+
 	for (char **entry = environ; *entry != NULL;) {
 		if (strncmp(*entry, "WEFT", 4) == 0 || strncmp(*entry, "LD_PRELOAD=", 11) == 0) {
 			char *name = strndup(*entry, strcspn(*entry, "="));
@@ -32,6 +34,8 @@ static void set_environment(char *const settings[])
 			entry++;
 		}
 	}
+	if (beside != NULL)
+		setenv("LD_PRELOAD", beside, 1);
 	for (; settings != NULL && *settings != NULL; settings++)
 		putenv(*settings);
 }
