@@ -59,6 +59,22 @@ static long restore_mask(long result)
 	return result;
 }
 
+/*
+ * ppoll and pselect with nothing ready look for a signal even when no time is left (the kernel's
+ * do_poll() and core_sys_select()); epoll_pwait does not.
+ */
+static long restore_mask_or_interrupt(long result)
+{
+	struct weft__thread *me = weft__thread_here();
+
+	if (result == 0 && me->task.attention) {
+		weft__signals_attend(&weft__process);
+		if (weft__signal_waits(me))
+			result = -EINTR;
+	}
+	return restore_mask(result);
+}
+
 /* What a look costs; the result is passed on. */
 static long spend(long ready)
 {
@@ -122,8 +138,9 @@ long on_ppoll(struct weft__call *c)
 		result = swap_mask(c->arg[3], c->arg[4]);
 	if (result != 0)
 		return result;
-	result = restore_mask(poll_until(c, (struct pollfd *)c->arg[0],
-					 (nfds_t)(unsigned int)c->arg[1], deadline_ns, expired));
+	result = restore_mask_or_interrupt(poll_until(c, (struct pollfd *)c->arg[0],
+						      (nfds_t)(unsigned int)c->arg[1], deadline_ns,
+						      expired));
 	if (deadline_ns != NEVER) { /* the system call says what is left, ppoll(2) */
 		left = weft__left_until(deadline_ns);
 		weft__copy((void *)c->arg[2], &left, sizeof(left));
@@ -294,7 +311,7 @@ long on_pselect6(struct weft__call *c)
 		result = swap_mask(mask.pointer, mask.bytes);
 	if (result != 0)
 		return result;
-	result = restore_mask(select_until(c, deadline_ns, expired));
+	result = restore_mask_or_interrupt(select_until(c, deadline_ns, expired));
 	if (deadline_ns != NEVER) {
 		left = weft__left_until(deadline_ns);
 		weft__copy((void *)c->arg[4], &left, sizeof(left));
