@@ -222,8 +222,14 @@ int weft__park(uint64_t deadline_ns)
 
 	if (weft__unlikely(me->attention) && is_wanted(me))
 		return -EINTR;
-	if (deadline_ns != 0)
+	if (deadline_ns != 0) {
+		/* Over before it begins: it does not have to wait for the hub's next look. */
+		if (deadline_ns <= weft__now_ns()) {
+			weft__yield();
+			return -ETIMEDOUT;
+		}
 		weft__timer_arm(&me->carrier->timers, &me->timer, deadline_ns);
+	}
 	me->state = WEFT__PARKED;
 	switch_away(me);
 	result = me->wake_result;
