@@ -59,7 +59,6 @@ static void by_thread(void)
 	check(sem_wait(&expired) == 0);
 	show(timer_getoverrun(timer));
 	show(timer_delete(timer));
-	show(timer_delete(timer));
 }
 
 /* Parked or computing, the target is the one that handles it. */
@@ -74,6 +73,7 @@ static void *be_target(void *arg)
 		if (arg != NULL)
 			usleep(100000);
 	check(timer_delete(timer) == 0);
+	check(timer_delete(timer) == -1 && errno == EINVAL);
 	check(handled_by_target == handled);
 	say("SIGEV_THREAD_ID: %s", arg != NULL ? "parked" : "computing");
 	return NULL;
