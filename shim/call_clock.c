@@ -90,11 +90,6 @@ static int kind_of(clockid_t clock)
 	return clock == CLOCK_THREAD_CPUTIME_ID ? KIND_EXACT : clock & KIND_MASK;
 }
 
-static struct timespec to_timespec(uint64_t ns)
-{
-	return (struct timespec){(time_t)(ns / SECOND), (long)(ns % SECOND)};
-}
-
 long on_clock_gettime(struct weft__call *c)
 {
 	clockid_t clock = (clockid_t)c->arg[0];
@@ -108,7 +103,7 @@ long on_clock_gettime(struct weft__call *c)
 	thread = weft__thread_of_clock(clock);
 	if (thread == NULL)
 		return -EINVAL;
-	now = to_timespec(time_of(thread, kind_of(clock)));
+	now = weft__to_timespec(time_of(thread, kind_of(clock)));
 	return weft__copy((void *)c->arg[1], &now, sizeof(now));
 }
 
@@ -208,7 +203,7 @@ long weft__sleep_on_cpu_clock(struct weft__call *c)
 	until_ns = weft__call_deadline(until_ns + now_ns);
 	err = sleep_on(c, clock, until_ns, &left_ns);
 	if (err == -EINTR && rest != NULL) {
-		time = to_timespec(left_ns);
+		time = weft__to_timespec(left_ns);
 		if (weft__copy(rest, &time, sizeof(time)) != 0)
 			return -EFAULT;
 	}

@@ -16,6 +16,11 @@ uint64_t weft__to_ns(const struct timespec *time)
 	return (uint64_t)time->tv_sec * SECOND + (uint64_t)time->tv_nsec;
 }
 
+struct timespec weft__to_timespec(uint64_t ns)
+{
+	return (struct timespec){(time_t)(ns / SECOND), (long)(ns % SECOND)};
+}
+
 long weft__read_time(const struct timespec *from, struct timespec *time)
 {
 	if (weft__copy(time, from, sizeof(*time)) != 0)
@@ -58,7 +63,7 @@ struct timespec weft__left_until(uint64_t deadline_ns)
 {
 	uint64_t now = weft__now_ns(), left = deadline_ns > now ? deadline_ns - now : 0;
 
-	return (struct timespec){(time_t)(left / SECOND), (long)(left % SECOND)};
+	return weft__to_timespec(left);
 }
 
 /* Sleep until a deadline; when interrupted, say what is left, if anybody asks. */

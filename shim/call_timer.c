@@ -66,18 +66,13 @@ void weft__timers_clear(void)
 			forget(weft__container(timers[i].next, struct timer, link));
 }
 
-static struct timespec timespec_of(uint64_t ns)
-{
-	return (struct timespec){(time_t)(ns / 1000000000U), (long)(ns % 1000000000U)};
-}
-
 /* Have the kernel look again once its thread has had what the task lacks. */
 static long arm(const struct timer *timer, uint64_t now)
 {
 	struct itimerspec left = {{0, 0}, {0, 0}};
 
 	if (timer->next_ns != 0)
-		left.it_value = timespec_of(timer->next_ns > now ? timer->next_ns - now : 1);
+		left.it_value = weft__to_timespec(timer->next_ns > now ? timer->next_ns - now : 1);
 	return weft__raw(SYS_timer_settime, timer->id, 0, &left, NULL);
 }
 
@@ -180,7 +175,7 @@ long on_timer_create(struct weft__call *c)
 /* What is left of a timer on a thread's time. */
 static struct itimerspec left_of(const struct timer *timer, uint64_t now)
 {
-	struct itimerspec left = {timespec_of(timer->again_ns), {0, 0}};
+	struct itimerspec left = {weft__to_timespec(timer->again_ns), {0, 0}};
 
 	uint64_t next = timer->next_ns;
 
@@ -189,7 +184,7 @@ static struct itimerspec left_of(const struct timer *timer, uint64_t now)
 			       ? 0
 			       : next + (1 + (now - next) / timer->again_ns) * timer->again_ns;
 	if (next != 0)
-		left.it_value = timespec_of(next > now ? next - now : 1);
+		left.it_value = weft__to_timespec(next > now ? next - now : 1);
 	return left;
 }
 

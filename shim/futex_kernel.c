@@ -18,11 +18,6 @@
 #define FIRST_LOOK_NS 100000U
 #define LAST_LOOK_NS 12800000U
 
-static struct timespec timespec_of(uint64_t ns)
-{
-	return (struct timespec){(time_t)(ns / 1000000000U), (long)(ns % 1000000000U)};
-}
-
 /* Wake-ups without a cause are allowed (futex(2)), and better than a wake that is missed. */
 static long wait_by_looking(uintptr_t word, uint32_t expected, const struct weft__until *until)
 {
@@ -48,7 +43,8 @@ long weft__futex_wait_between(uintptr_t word, uint32_t expected, uint32_t bitset
 			      const struct weft__until *until)
 {
 	bool realtime = until->realtime_ns != 0;
-	struct timespec time = timespec_of(realtime ? until->realtime_ns : until->deadline_ns);
+	struct timespec time =
+		weft__to_timespec(realtime ? until->realtime_ns : until->deadline_ns);
 	struct weft__job job = {.nr = SYS_futex,
 				.arg = {(long)word, FUTEX_WAIT_BITSET, expected, 0, 0, bitset},
 				.data_arg = -1};

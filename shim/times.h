@@ -12,6 +12,9 @@ struct weft__thread;
 /** A duration in nanoseconds; the longest there is when it does not fit. */
 uint64_t weft__to_ns(const struct timespec *time);
 
+/** Nanoseconds as a duration. */
+struct timespec weft__to_timespec(uint64_t ns);
+
 /** Read a program's timespec: 0, -EFAULT, or -EINVAL for a time that is none. */
 long weft__read_time(const struct timespec *from, struct timespec *time);
 
