@@ -292,15 +292,15 @@ TaskTest(scheduler, a_deadline_is_seen_while_one_task_yields_to_nobody)
 	join(parking.task);
 }
 
-/* All are parked before the hub looks, so their order depends on nothing else. */
+/* All are parked long before the first deadline, so their order depends on nothing else. */
 TaskTest(scheduler, tasks_run_in_the_order_of_their_deadlines)
 {
 	static struct parking c = {.text = "c"}, a = {.text = "a"}, b = {.text = "b"};
 	uint64_t base_ns = weft_now();
 
-	c.deadline_ns = base_ns + 3 * MS;
-	a.deadline_ns = base_ns + 1 * MS;
-	b.deadline_ns = base_ns + 2 * MS;
+	c.deadline_ns = base_ns + 503 * MS;
+	a.deadline_ns = base_ns + 501 * MS;
+	b.deadline_ns = base_ns + 502 * MS;
 	c.task = spawn(park_task, &c);
 	a.task = spawn(park_task, &a);
 	b.task = spawn(park_task, &b);
