@@ -6,13 +6,20 @@
  * not see them. Who pushes a job for which no thread is idle makes one, a kernel thread of which
  * libc does not know (kernel_thread.h).
  *
+ * Of each order the first job is queued, and the others stand behind it: the thread that has done it
+ * goes on with the next. So they come in their order, and nobody is woken in between.
+ *
+ * A thread that has found nothing to do for IDLE_NS ends: while there is only the carrier, the
+ * kernel finds a descriptor's file without counting who uses it, and memory is spared.
+ *
  * A thread has the ids and all else that the carrier had when it was made. When those change, a new
  * generation begins: threads of the one before do what was queued for them, and end.
  *
  * A job whose task is interrupted is stopped: taken out of the queue, or its thread is sent a
  * signal. That may come at any time, when the call has ended and the next one is being made too:
  * the handler looks at what the thread is at, and a call that ended with -EINTR for no reason of its
- * own is made again.
+ * own is made again. One that ends by itself is only interrupted where the kernel does: a program
+ * does not expect that of a disk.
  */
 #include "offload.h"
 
@@ -21,11 +28,14 @@
 #include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "kernel_thread.h"
 #include "memory.h"
 #include "scheduler.h"
 #include "stats.h"
+
+#define IDLE_NS 500000000L
 
 /* stoppable_x86_64.S */
 long weft__stoppable(const volatile int *stopped, long nr, const long arg[6]);
@@ -40,8 +50,10 @@ static __thread struct weft__job *job_here __attribute__((tls_model("initial-exe
 static struct {
 	int lock;
 	struct weft__job *first, **last;
+	struct weft__job *orders; /* the first of each; atomic for who only asks for NULL */
 	unsigned int generation;
-	unsigned int threads, idle, queued; /* of this generation; one that begins is idle */
+	/* Of this generation. One that begins is idle; `lasting` jobs are queued or being done. */
+	unsigned int threads, idle, queued, lasting;
 	uint32_t posted;
 } pool;
 
@@ -105,19 +117,27 @@ static struct weft__job *take(unsigned int generation, int tid)
 /* NULL: the thread's time is over. */
 static struct weft__job *wait_for_job(unsigned int generation, int tid)
 {
+	struct timespec patience = {0, IDLE_NS};
 	struct weft__job *job;
-	bool retired;
+	bool over = false;
+	long waited = 0;
 
 	for (;;) {
 		uint32_t posted = __atomic_load_n(&pool.posted, __ATOMIC_ACQUIRE);
 
 		lock_pool();
 		job = take(generation, tid);
-		retired = generation != pool.generation;
+		if (generation != pool.generation) {
+			over = true;
+		} else if (job == NULL && waited == -ETIMEDOUT) {
+			pool.threads--;
+			pool.idle--;
+			over = true;
+		}
 		unlock_pool();
-		if (job != NULL || retired)
+		if (job != NULL || over)
 			return job;
-		weft__raw(SYS_futex, &pool.posted, FUTEX_WAIT_PRIVATE, posted, NULL);
+		waited = weft__raw(SYS_futex, &pool.posted, FUTEX_WAIT_PRIVATE, posted, &patience);
 	}
 }
 
@@ -132,19 +152,63 @@ static void end_job(struct weft__job *job)
 		weft__free(job, sizeof(*job));
 }
 
-static void run_job(struct weft__job *job)
+/* The signal that a call has sent to who made it, which is this thread: it blocks them. */
+static int take_signal(long result)
 {
+	uint64_t set = UINT64_C(1) << (SIGPIPE - 1) | UINT64_C(1) << (SIGXFSZ - 1);
+	struct timespec now = {0, 0};
+	long signal;
+
+	if (result != -EPIPE && result != -EFBIG)
+		return 0;
+	signal = weft__raw(SYS_rt_sigtimedwait, &set, NULL, &now, sizeof(set));
+	return signal < 0 ? 0 : (int)signal;
+}
+
+/* The first of an order has been done, or cannot be: who is first now, or NULL. With the lock. */
+static struct weft__job *next_in_order(struct weft__job *job)
+{
+	struct weft__job **place = &pool.orders, *next = job->behind;
+
+	if (job->order == 0)
+		return NULL;
+	while (*place != job)
+		place = &(*place)->next_first;
+	if (next == NULL) {
+		__atomic_store_n(place, job->next_first, __ATOMIC_RELAXED);
+		return NULL;
+	}
+	next->behind = next->next;
+	next->last = job->last;
+	next->next_first = job->next_first;
+	*place = next;
+	return next;
+}
+
+static struct weft__job *run_job(struct weft__job *job, int tid)
+{
+	struct weft__job *next;
+
 	job_here = job;
 	do
 		job->result = weft__stoppable(&job->stopped, job->nr, job->arg);
 	while (job->result == -EINTR && !job->stopped);
+	job->signal = take_signal(job->result);
 	lock_pool();
 	job->tid = 0;
-	if (job->generation == pool.generation)
-		pool.idle++;
+	next = next_in_order(job);
+	if (next != NULL)
+		next->tid = tid;
+	if (job->generation == pool.generation) {
+		if (next == NULL)
+			pool.idle++;
+		if (!job->ends)
+			pool.lasting--;
+	}
 	unlock_pool();
 	job_here = NULL;
 	end_job(job);
+	return next;
 }
 
 static void run_jobs(void *arg)
@@ -156,11 +220,12 @@ static void run_jobs(void *arg)
 
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	while ((job = wait_for_job(generation, tid)) != NULL)
-		run_job(job);
+		while (job != NULL)
+			job = run_job(job, tid);
 }
 
 /* Take a job out of the queue; false when a thread has it. With the lock. */
-static bool unqueue(const struct weft__job *job)
+static bool withdraw(const struct weft__job *job)
 {
 	struct weft__job **place = &pool.first;
 
@@ -169,6 +234,8 @@ static bool unqueue(const struct weft__job *job)
 	if (*place == NULL)
 		return false;
 	remove_at(place);
+	if (job->generation == pool.generation && !job->ends)
+		pool.lasting--;
 	return true;
 }
 
@@ -182,13 +249,22 @@ static bool stop(struct weft__job *job)
 	info.si_code = SI_QUEUE;
 	info.si_ptr = &pool;
 	lock_pool();
-	job->stopped = 1;
-	unbegun = unqueue(job);
+	job->stopped = job->ends ? WEFT__STOP_BEGUN : WEFT__STOP;
+	unbegun = !job->ends && withdraw(job);
 	if (!unbegun && job->tid != 0)
 		weft__raw(SYS_rt_tgsigqueueinfo, weft__raw(SYS_getpid), job->tid,
 			  WEFT__OFFLOAD_SIGNAL, &info);
 	unlock_pool();
 	return unbegun;
+}
+
+/* A call that the kernel has begun, and is about to start over, has left its mark in rcx. */
+static bool is_to_end(const struct weft__job *job, uintptr_t pc, uintptr_t rcx)
+{
+	if (job->stopped == WEFT__STOP)
+		return pc >= (uintptr_t)weft__stoppable && pc <= (uintptr_t)weft__stoppable_call;
+	return job->stopped == WEFT__STOP_BEGUN && pc == (uintptr_t)weft__stoppable_call &&
+	       rcx == (uintptr_t)weft__stoppable_end;
 }
 
 bool weft__offload_stop(const siginfo_t *info, ucontext_t *ucontext)
@@ -199,16 +275,81 @@ bool weft__offload_stop(const siginfo_t *info, ucontext_t *ucontext)
 	if (info->si_signo != WEFT__OFFLOAD_SIGNAL || info->si_code != SI_QUEUE ||
 	    info->si_ptr != &pool)
 		return false;
-	if (job_here != NULL && job_here->stopped && pc >= (uintptr_t)weft__stoppable &&
-	    pc <= (uintptr_t)weft__stoppable_call) {
+	if (job_here != NULL && is_to_end(job_here, pc, (uintptr_t)reg[REG_RCX])) {
 		reg[REG_RAX] = -EINTR;
 		reg[REG_RIP] = (greg_t)(uintptr_t)weft__stoppable_end;
 	}
 	return true;
 }
 
-/* No thread could be made for a job; true when another has taken it meanwhile. */
-static bool withdraw(const struct weft__job *job, unsigned int generation)
+/* How many calls that may last are made at once: the others' are not to wait for them. */
+static unsigned int most_lasting(void)
+{
+	unsigned int most = weft__offload_most;
+
+	return most - (most >= 4 ? most / 4 : most > 1 ? 1 : 0);
+}
+
+/* Put a job behind the first of its order; false when it is that itself. With the lock. */
+static bool line_up(struct weft__job *job)
+{
+	struct weft__job *first = pool.orders;
+
+	while (first != NULL && first->order != job->order)
+		first = first->next_first;
+	job->behind = job->next = NULL;
+	job->generation = pool.generation;
+	if (first == NULL) {
+		job->next_first = pool.orders;
+		__atomic_store_n(&pool.orders, job, __ATOMIC_RELAXED);
+		return false;
+	}
+	if (first->behind == NULL)
+		first->behind = job;
+	else
+		first->last->next = job;
+	first->last = job;
+	return true;
+}
+
+bool weft__offload_in_order(uint32_t order)
+{
+	struct weft__job *job;
+
+	if (__atomic_load_n(&pool.orders, __ATOMIC_RELAXED) == NULL)
+		return false;
+	lock_pool();
+	for (job = pool.orders; job != NULL && job->order != order; job = job->next_first)
+		;
+	unlock_pool();
+	return job != NULL;
+}
+
+/* Make room for a job and queue it, with the lock; false when nobody could be expected to do it. */
+static bool admit(struct weft__job *job, bool *ret_thread_wanted)
+{
+	bool short_of_threads = pool.queued >= pool.idle;
+	bool full = pool.threads >= weft__offload_most;
+
+	if (job->ends ? full && pool.lasting >= pool.threads : pool.lasting >= most_lasting())
+		return false;
+	if (job->order != 0 && line_up(job))
+		return true;
+	*ret_thread_wanted = short_of_threads && !full;
+	if (*ret_thread_wanted) {
+		pool.threads++;
+		pool.idle++;
+		if (pool.threads > weft__stats.offload_threads)
+			weft__stats.offload_threads = pool.threads;
+	}
+	if (!job->ends)
+		pool.lasting++;
+	append(job);
+	return true;
+}
+
+/* No thread could be made for a job; true when another has taken it, or will. */
+static bool do_without(struct weft__job *job, unsigned int generation)
 {
 	bool taken;
 
@@ -217,39 +358,32 @@ static bool withdraw(const struct weft__job *job, unsigned int generation)
 		pool.threads--;
 		pool.idle--;
 	}
-	taken = !unqueue(job);
+	taken = (job->ends && pool.threads > pool.lasting) || !withdraw(job);
+	if (!taken)
+		weft__check(next_in_order(job) == NULL); /* no task has run since it was queued */
 	unlock_pool();
 	return taken;
 }
 
-/*
- * Queue a job that will have a thread to itself: one before it may wait for what this one's caller
- * does. False when there is none.
- */
+/* Queue a job; false when it cannot be done. */
 static bool push(struct weft__job *job)
 {
+	bool admitted, thread_wanted = false, queued;
 	unsigned int generation;
-	bool short_of_threads;
 
 	lock_pool();
 	generation = pool.generation;
-	short_of_threads = pool.queued >= pool.idle;
-	if (short_of_threads && pool.threads >= weft__offload_most) {
-		unlock_pool();
-		return false;
-	}
-	if (short_of_threads) {
-		pool.threads++;
-		pool.idle++;
-		if (pool.threads > weft__stats.offload_threads)
-			weft__stats.offload_threads = pool.threads;
-	}
-	append(job);
+	admitted = admit(job, &thread_wanted);
+	queued = pool.queued > 0;
 	unlock_pool();
-	if (!short_of_threads)
+	if (!admitted)
+		return false;
+	if (!thread_wanted && queued)
 		post(1);
+	else if (!thread_wanted)
+		return true;
 	else if (weft__kernel_thread_make(run_jobs, (void *)(uintptr_t)generation) != 0)
-		return withdraw(job, generation);
+		return do_without(job, generation);
 	return true;
 }
 
@@ -266,7 +400,7 @@ static bool give_up(struct weft__job *job)
 	return true;
 }
 
-int weft__offload_call(const struct weft__job *call, long *ret_result)
+int weft__offload_call(struct weft__job *call)
 {
 	struct weft__job *job;
 
@@ -276,7 +410,7 @@ int weft__offload_call(const struct weft__job *call, long *ret_result)
 	*job = *call;
 	job->task = weft__current;
 	job->result = -EINTR;
-	job->stopped = 0;
+	job->stopped = job->signal = 0;
 	job->tid = 0;
 	if (job->data_arg >= 0)
 		job->arg[job->data_arg] = (long)job->data;
@@ -285,20 +419,21 @@ int weft__offload_call(const struct weft__job *call, long *ret_result)
 		return -EAGAIN;
 	}
 	weft__count(weft__stats.offloads);
-	*ret_result = -EINTR;
+	call->result = -EINTR;
+	call->signal = 0;
 	if (weft__park(0) == -EINTR && !give_up(job))
 		return 0;
-	*ret_result = job->result;
+	call->result = job->result;
+	call->signal = job->signal;
 	weft__free(job, sizeof(*job));
 	return 0;
 }
 
-long weft__offload(const struct weft__job *call)
+long weft__offload(struct weft__job *call)
 {
-	long result;
-	int err = weft__offload_call(call, &result);
+	int err = weft__offload_call(call);
 
-	return err != 0 ? err : result;
+	return err != 0 ? err : call->result;
 }
 
 void weft__offload_retire(void)
@@ -309,7 +444,7 @@ void weft__offload_retire(void)
 	any = pool.threads != 0;
 	if (any) {
 		pool.generation++;
-		pool.threads = pool.idle = pool.queued = 0;
+		pool.threads = pool.idle = pool.queued = pool.lasting = 0;
 	}
 	unlock_pool();
 	if (any)
@@ -319,7 +454,7 @@ void weft__offload_retire(void)
 void weft__offload_clear(void)
 {
 	pool.lock = 0;
-	pool.first = NULL;
-	pool.queued = pool.idle = pool.threads = 0;
+	pool.first = pool.orders = NULL;
+	pool.queued = pool.idle = pool.threads = pool.lasting = 0;
 	weft__kernel_threads_forked();
 }

@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <ucontext.h>
 
 #include "raw.h"
@@ -22,6 +23,13 @@ struct weft_task;
 /** The signal that offload threads admit: glibc's SIGSETXID, which programs cannot have. */
 #define WEFT__OFFLOAD_SIGNAL 33
 
+/** How a call is to end with -EINTR (stoppable_x86_64.S knows the second). */
+enum weft__stop {
+	WEFT__GO_ON,
+	WEFT__STOP,       /* begun or not */
+	WEFT__STOP_BEGUN, /* when the kernel has begun it and lets itself be interrupted */
+};
+
 /**
  * A blocking system call to be made by an offload thread.
  *
@@ -31,14 +39,19 @@ struct weft_task;
  */
 struct weft__job {
 	long nr, arg[6];
-	int data_arg; /* which argument is to point to data; -1: none */
+	int data_arg;   /* which argument is to point to data; -1: none */
+	bool ends;      /* by itself, soon: a disk's work, not somebody's turn; it may be queued */
+	uint32_t order; /* calls of one order come one after the other, as made; 0: none; `ends` */
 	char data[WEFT__JOB_DATA];
-	long result;             /* written by the offload thread */
-	volatile int stopped;    /* 1: it is to end with -EINTR */
-	int tid;                 /* the offload thread that makes the call; 0: none; by the lock */
+	long result;          /* written by the offload thread; valid when the wait is over */
+	int signal;           /* SIGPIPE or SIGXFSZ, which the call has sent; 0: none; as result */
+	volatile int stopped; /* enum weft__stop */
+	int tid;              /* the offload thread that makes the call; 0: none; by the lock */
 	unsigned int generation; /* of the threads that may make it */
 	struct weft_task *task;  /* who waits for it; NULL: nobody any more, free it when done */
-	struct weft__job *next;  /* in the pool's queue */
+	struct weft__job *next;  /* in the pool's queue, or behind the first of its order */
+	struct weft__job *next_first;    /* of another order; the first's only, like these */
+	struct weft__job *behind, *last; /* the others of its order; last is valid if behind is */
 };
 
 /**
@@ -48,17 +61,24 @@ struct weft__job {
  * may have come to its end just before. Any other goes on, its result is -EINTR and nobody hears of
  * its own.
  *
+ * Calls that end by themselves share the threads, and find one that is not kept by any other: of
+ * those a quarter of the limit stays free. A call that may last has a thread to itself: one before
+ * it may wait for what this one's caller does.
+ *
  * Switches   yes
  * Context    a task
  *
- * @return 0 and the call's result, or
+ * @return 0 and the call's `result` and `signal`, or
  *   -EAGAIN  no thread could be made, or the limit is reached and all are busy
  *   -ENOMEM
  */
-WEFT__SHARED int weft__offload_call(const struct weft__job *call, long *ret_result);
+WEFT__SHARED int weft__offload_call(struct weft__job *call);
 
 /** As weft__offload_call(), result and error in one. */
-WEFT__SHARED long weft__offload(const struct weft__job *call);
+WEFT__SHARED long weft__offload(struct weft__job *call);
+
+/** Whether calls of an order are queued or being made. Context: a task. */
+WEFT__SHARED bool weft__offload_in_order(uint32_t order);
 
 /**
  * Whether calls can be stopped: who owns the process's signals has WEFT__OFFLOAD_SIGNAL handled, and

@@ -17,9 +17,10 @@ enum weft__kind {
 	WEFT__UNKNOWN, /* not learnt yet */
 	WEFT__SOCKET,  /* MSG_DONTWAIT tries */
 	WEFT__PIPE,    /* RWF_NOWAIT tries */
-	WEFT__FILE,    /* never waits long: regular files, directories, block devices */
-	WEFT__OTHER,   /* readiness first, then the call */
-	WEFT__NAME,    /* what is written becomes a thread's name */
+	WEFT__FILE,   /* waits for a disk or a network: regular files, directories, block devices */
+	WEFT__MEMORY, /* never waits long: files in memory, and what epoll does not take */
+	WEFT__OTHER,  /* readiness first, then the call */
+	WEFT__NAME,   /* what is written becomes a thread's name */
 };
 
 /** The record of one descriptor number. Zero-filled means: nothing known. */
@@ -40,8 +41,11 @@ struct weft__fd {
 	union {
 		uint32_t fork_epoch; /* when it was made here; older: others may have it */
 		uint32_t tid;        /* WEFT__NAME: whose */
+		uint32_t order;      /* of calls that move its position: WEFT__FILE, WEFT__MEMORY */
 	};
-	bool timeouts; /* SO_RCVTIMEO or SO_SNDTIMEO is set; valid in timeouts_epoch */
+	bool timeouts;       /* SO_RCVTIMEO or SO_SNDTIMEO is set; valid in timeouts_epoch */
+	uint8_t no_nowait;   /* POLLIN, POLLOUT: this way it takes no RWF_NOWAIT */
+	uint8_t synchronous; /* POLLIN, POLLOUT: this way a disk is waited for; in nonblock_epoch */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct weft__fd) == 64, "a descriptor is one line of the cache");

@@ -4,9 +4,11 @@
  * A flag that is looked at before a blocking call may be raised just after the look; the signal
  * that comes with it finds the program counter between weft__stoppable and weft__stoppable_call
  * then, and its handler goes on at weft__stoppable_end with a result of -EINTR (offload.c). The same
- * holds for a call that the kernel is about to start over, and for nothing else.
+ * holds for a call that the kernel is about to start over, and for nothing else. Of the two, only
+ * the second has rcx at weft__stoppable_end: that is where a system call leaves its return address.
  */
 #define EINTR 4
+#define STOP  1 /* enum weft__stop */
 
 	.text
 
@@ -20,8 +22,9 @@
 	.type	weft__stoppable, @function
 weft__stoppable:
 	.cfi_startproc
-	cmpl	$0, (%rdi)
-	jne	1f
+	xor	%ecx, %ecx
+	cmpl	$STOP, (%rdi)
+	je	1f
 	mov	%rsi, %rax
 	mov	%rdx, %r11
 	mov	(%r11), %rdi

@@ -6,37 +6,82 @@
 
 #include "offload.h"
 #include "shim.h"
+#include "signals.h"
+#include "thread.h"
 #include "times.h"
 
 /* How long a call waits between tries that no offload thread can make. */
 #define TRY_AGAIN_NS UINT64_C(5000000)
 
+/* A signal for who made the call went to the thread that made it. */
+static void pass_signal_on(int signal)
+{
+	siginfo_t info;
+
+	if (signal == 0)
+		return;
+	info = weft__signal_from_self(signal, signal == SIGPIPE ? SI_USER : SI_KERNEL);
+	weft__signal_send(weft__thread_here(), &info);
+}
+
+static struct weft__job job_of(const struct weft__call *c)
+{
+	struct weft__job job = {.nr = c->nr, .data_arg = -1};
+
+	memcpy(job.arg, c->arg, sizeof(job.arg));
+	return job;
+}
+
 long weft__blocking_until(const struct weft__call *c, weft__attempt *attempt, int timeout_arg,
 			  uint64_t deadline_ns)
 {
-	struct weft__job job = {.nr = c->nr, .data_arg = -1};
+	struct weft__job job = job_of(c);
 	struct timespec left;
 	long result;
 
-	memcpy(job.arg, c->arg, sizeof(job.arg));
-	while ((result = attempt(c)) == -EAGAIN) {
+	for (;;) {
+		result = attempt == NULL ? -EAGAIN : attempt(c);
+		if (result != -EAGAIN)
+			return result;
 		weft__counts.parks[c->nr]++;
 		if (deadline_ns != 0) {
 			left = weft__left_until(deadline_ns);
 			memcpy(job.data, &left, sizeof(left));
 			job.data_arg = timeout_arg;
 		}
-		if (weft__offload_call(&job, &result) == 0)
+		if (weft__offload_call(&job) == 0)
 			break;
 		if (deadline_ns != 0 && weft__now_ns() >= deadline_ns)
-			break;
+			return result;
 		if (weft__park(weft__now_ns() + TRY_AGAIN_NS) == -EINTR)
 			return -EINTR;
 	}
-	return result;
+	pass_signal_on(job.signal);
+	return job.result;
 }
 
 long weft__blocking(const struct weft__call *c, weft__attempt *attempt)
 {
 	return weft__blocking_until(c, attempt, -1, 0);
+}
+
+long weft__offloaded(const struct weft__call *c)
+{
+	return weft__offloaded_in_order(c, 0);
+}
+
+long weft__offloaded_in_order(const struct weft__call *c, uint32_t order)
+{
+	struct weft__job job = job_of(c);
+
+	job.ends = true;
+	job.order = order;
+	weft__counts.parks[c->nr]++;
+	if (weft__offload_call(&job) != 0) {
+		weft__blocks(c);
+		return weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4],
+				  c->arg[5]);
+	}
+	pass_signal_on(job.signal);
+	return job.result;
 }

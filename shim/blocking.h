@@ -1,4 +1,4 @@
-/* Calls for which readiness cannot be waited: tried, then made by an offload thread. */
+/* Calls for which readiness cannot be waited: made by an offload thread while the task parks. */
 #ifndef WEFT_BLOCKING_H
 #define WEFT_BLOCKING_H
 
@@ -10,14 +10,15 @@
 typedef long weft__attempt(const struct weft__call *c);
 
 /**
- * Make a call that may block, and let other tasks run while it does.
+ * Make a call that may last until somebody else does something, and let other tasks run while it
+ * does.
  *
  * When no offload thread is to be had, it is tried again every few milliseconds.
  *
  * Switches   yes
  * Context    a task
  *
- * @param attempt  how to try it first
+ * @param attempt  how to try it first; NULL: it cannot be
  *
  * @return the call's result; -EINTR when the task is wanted meanwhile
  */
@@ -30,5 +31,20 @@ long weft__blocking(const struct weft__call *c, weft__attempt *attempt);
  */
 long weft__blocking_until(const struct weft__call *c, weft__attempt *attempt, int timeout_arg,
 			  uint64_t deadline_ns);
+
+/**
+ * Make a call that works on a disk or the like, and ends by itself, on an offload thread.
+ *
+ * With no thread to be had the carrier makes it, all its tasks waiting.
+ *
+ * Switches   yes
+ * Context    a task
+ *
+ * @return the call's result; a SIGPIPE or SIGXFSZ that goes with it is sent to the task
+ */
+long weft__offloaded(const struct weft__call *c);
+
+/** As weft__offloaded(), after all calls of an order that were made before (offload.h). */
+long weft__offloaded_in_order(const struct weft__call *c, uint32_t order);
 
 #endif

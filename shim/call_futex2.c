@@ -111,5 +111,5 @@ long on_futex_waitv(struct weft__call *c)
 		return result;
 	memcpy(job.arg, c->arg, sizeof(job.arg));
 	weft__counts.parks[c->nr]++;
-	return weft__offload_call(&job, &result) != 0 ? weft__blocks(c) : result;
+	return weft__offload_call(&job) != 0 ? weft__blocks(c) : job.result;
 }

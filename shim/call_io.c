@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include "descriptor.h"
+#include "file.h"
 #include "handlers.h"
 #include "send.h"
 #include "shim.h"
@@ -88,6 +89,9 @@ long on_read(struct weft__call *c)
 		return read_pipe(c, fd, try_pipe_read);
 	case WEFT__OTHER:
 		return when_ready(c, fd, POLLIN);
+	case WEFT__FILE:
+	case WEFT__MEMORY:
+		return weft__file_io(c, fd);
 	default:
 		return WEFT__PASS;
 	}
@@ -108,6 +112,9 @@ long on_readv(struct weft__call *c)
 		return read_pipe(c, fd, try_pipe_readv);
 	case WEFT__OTHER:
 		return when_ready(c, fd, POLLIN);
+	case WEFT__FILE:
+	case WEFT__MEMORY:
+		return weft__file_io(c, fd);
 	default:
 		return WEFT__PASS;
 	}
@@ -127,6 +134,9 @@ long on_write(struct weft__call *c)
 		return weft__send_bytes(c, fd, (const char *)c->arg[1], c->arg[2], 0);
 	case WEFT__OTHER:
 		return when_ready(c, fd, POLLOUT);
+	case WEFT__FILE:
+	case WEFT__MEMORY:
+		return weft__file_io(c, fd);
 	case WEFT__NAME:
 		return weft__write_name(c, fd);
 	default:
@@ -148,6 +158,9 @@ long on_writev(struct weft__call *c)
 		return weft__send_message(c, fd, &message, 0);
 	case WEFT__OTHER:
 		return when_ready(c, fd, POLLOUT);
+	case WEFT__FILE:
+	case WEFT__MEMORY:
+		return weft__file_io(c, fd);
 	default:
 		return WEFT__PASS;
 	}
@@ -171,7 +184,7 @@ long on_sendfile(struct weft__call *c)
 	uint64_t deadline_ns = 0;
 	long done = 0, result;
 
-	if (fd == NULL || fd->kind == WEFT__FILE || c->arg[3] <= 0 ||
+	if (fd == NULL || fd->kind == WEFT__FILE || fd->kind == WEFT__MEMORY || c->arg[3] <= 0 ||
 	    weft__fd_nonblock(fd, (int)c->arg[0]))
 		return WEFT__PASS;
 	for (;;) {

@@ -15,6 +15,7 @@
 #include <sys/time.h>
 
 #include "descriptor.h"
+#include "file.h"
 #include "handlers.h"
 #include "shim.h"
 #include "thread.h"
@@ -78,7 +79,12 @@ static bool learn(struct weft__fd *fd, long number)
 		fd->stream = is_stream(number);
 	} else if (S_ISFIFO(status.st_mode)) {
 		fd->kind = WEFT__PIPE;
-	} else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode)) {
+	} else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
+		fd->kind = weft__file_kind(number, status.st_dev);
+		fd->order =
+			(uint32_t)((status.st_dev ^ status.st_ino) * 0x9E3779B97F4A7C15ULL >> 32) |
+			1;
+	} else if (S_ISBLK(status.st_mode)) {
 		fd->kind = WEFT__FILE;
 	} else {
 		fd->kind = WEFT__OTHER;
@@ -119,15 +125,31 @@ void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *list
 		fd->timeouts_epoch = timeouts_epoch;
 }
 
+static void learn_flags(struct weft__fd *fd, long number)
+{
+	long flags = weft__raw(SYS_fcntl, number, F_GETFL);
+
+	if (flags < 0)
+		flags = 0;
+	fd->nonblock = (flags & O_NONBLOCK) != 0;
+	fd->synchronous = (flags & O_DIRECT) != 0             ? POLLIN | POLLOUT
+			  : (flags & (O_SYNC | O_DSYNC)) != 0 ? POLLOUT
+							      : 0;
+	fd->nonblock_epoch = nonblock_epoch;
+}
+
 bool weft__fd_nonblock(struct weft__fd *fd, long number)
 {
-	if (fd->nonblock_epoch != nonblock_epoch) {
-		long flags = weft__raw(SYS_fcntl, number, F_GETFL);
-
-		fd->nonblock = flags >= 0 && (flags & O_NONBLOCK) != 0;
-		fd->nonblock_epoch = nonblock_epoch;
-	}
+	if (fd->nonblock_epoch != nonblock_epoch)
+		learn_flags(fd, number);
 	return fd->nonblock;
+}
+
+bool weft__fd_synchronous(struct weft__fd *fd, long number, int way)
+{
+	if (fd->nonblock_epoch != nonblock_epoch)
+		learn_flags(fd, number);
+	return (fd->synchronous & way) != 0;
 }
 
 long weft__fd_call_nonblock(const struct weft__call *c)
@@ -195,7 +217,7 @@ long weft__fd_park(const struct weft__call *c, struct weft__fd *fd, int events,
 	case -EBADF:
 		return result;
 	case -EPERM: /* epoll does not take it, for it never has to be waited for */
-		fd->kind = WEFT__FILE;
+		fd->kind = WEFT__MEMORY;
 		return WEFT__PASS;
 	default:
 		return weft__blocks(c);

@@ -28,6 +28,9 @@ void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *list
 /** Whether O_NONBLOCK is set on a descriptor. */
 bool weft__fd_nonblock(struct weft__fd *fd, long number);
 
+/** Whether reads (POLLIN) or writes (POLLOUT) of a file wait for the disk: O_DIRECT, O_SYNC. */
+bool weft__fd_synchronous(struct weft__fd *fd, long number, int way);
+
 /**
  * Park until a try is worth it, or say how the call ends.
  *

@@ -48,13 +48,10 @@ long weft__futex_wait_between(uintptr_t word, uint32_t expected, uint32_t bitset
 	struct weft__job job = {.nr = SYS_futex,
 				.arg = {(long)word, FUTEX_WAIT_BITSET, expected, 0, 0, bitset},
 				.data_arg = -1};
-	long result;
 
 	if (realtime)
 		job.arg[1] |= FUTEX_CLOCK_REALTIME;
 	if (until->deadline_ns != 0)
 		job.arg[3] = (long)&time;
-	if (weft__offload_call(&job, &result) != 0)
-		return wait_by_looking(word, expected, until);
-	return result;
+	return weft__offload_call(&job) != 0 ? wait_by_looking(word, expected, until) : job.result;
 }

@@ -1,0 +1,25 @@
+/*
+ * Files on disks and networks: what cannot be done from the page cache is an offload thread's.
+ */
+#ifndef WEFT_FILE_H
+#define WEFT_FILE_H
+
+#include "call.h"
+#include "ready.h"
+
+/** More than this is copied by an offload thread, cached or not: 50 us are a long time here. */
+#define WEFT__MUCH ((long)256 * 1024)
+
+/**
+ * read(2), write(2) or one of their relatives on a WEFT__FILE or WEFT__MEMORY.
+ *
+ * Switches   when it has to wait
+ *
+ * @return the call's result, or WEFT__PASS
+ */
+long weft__file_io(struct weft__call *c, struct weft__fd *fd);
+
+/** What a regular file or directory is, by what it lies on: WEFT__FILE, WEFT__MEMORY, WEFT__OTHER. */
+enum weft__kind weft__file_kind(long number, uint64_t device);
+
+#endif
