@@ -97,19 +97,24 @@ void weft__fd_forget(struct weft__fd *fd, int number)
 	*fd = (struct weft__fd){.generation = generation};
 }
 
-void weft__fd_forget_range(unsigned int first, unsigned int last)
+long weft__fd_next_used(long first, long last)
 {
 	struct weft__carrier *carrier = weft__carrier_here();
 
 	if (carrier == NULL || carrier->descriptors == NULL)
-		return;
-	for (unsigned int i = first >> BLOCK_BITS; i < DIRECTORY && i <= last >> BLOCK_BITS; i++)
-		for (unsigned int j = 0; carrier->descriptors[i] != NULL && j < BLOCK; j++) {
-			unsigned int number = i << BLOCK_BITS | j;
+		return -1;
+	for (long i = first >> BLOCK_BITS; i < DIRECTORY && i <= last >> BLOCK_BITS; i++) {
+		const struct weft__fd *block = carrier->descriptors[i];
 
-			if (number >= first && number <= last)
-				weft__fd_forget(&carrier->descriptors[i][j], (int)number);
+		for (long j = 0; block != NULL && j < BLOCK; j++) {
+			long number = i << BLOCK_BITS | j;
+
+			if (number >= first && number <= last &&
+			    (block[j].kind != WEFT__UNKNOWN || block[j].armed != 0))
+				return number;
 		}
+	}
+	return -1;
 }
 
 void weft__fd_forget_all(struct weft__carrier *carrier)
@@ -166,7 +171,54 @@ int weft__ready_wait(struct weft__fd *fd, int number, int events, uint64_t deadl
 	weft__list_append((events & POLLOUT) != 0 ? &fd->writers : &fd->readers, &waiter->link);
 	result = weft__park(deadline_ns);
 	weft__list_remove(&waiter->link);
-	return result == 0 && fd->generation != generation ? -EBADF : result;
+	return result == 0 && fd->generation != generation && weft__current->moved == 0 ? -EBADF
+											: result;
+}
+
+static struct weft_task *lone_waiter(const struct weft__link *waiting)
+{
+	for (struct weft__link *link = waiting->next; link != waiting; link = link->next) {
+		struct weft__waiter *waiter = weft__container(link, struct weft__waiter, link);
+
+		if (waiter == &waiter->task->waiter)
+			return waiter->task;
+	}
+	return NULL;
+}
+
+struct weft_task *weft__fd_lone_waiter(const struct weft__fd *fd)
+{
+	struct weft_task *task;
+
+	if (!fd->linked)
+		return NULL;
+	task = lone_waiter(&fd->readers);
+	return task != NULL ? task : lone_waiter(&fd->writers);
+}
+
+int weft__fd_move(struct weft_task *task, struct weft__fd *fd, int number)
+{
+	struct weft__fd *to = weft__fd_at(number);
+	bool writes = false;
+	int err;
+
+	if (to == NULL)
+		return -ENOMEM;
+	for (struct weft__link *link = fd->writers.next; link != &fd->writers; link = link->next)
+		writes = writes || link == &task->waiter.link;
+	weft__fd_forget(to, number);
+	to = weft__fd_at(number);
+	err = arm(to, number, epoll_events(writes ? POLLOUT : POLLIN));
+	if (err != 0)
+		return err;
+	to->kind = fd->kind;
+	to->stream = fd->stream;
+	to->lowat = fd->lowat;
+	to->listening = fd->listening;
+	weft__list_remove(&task->waiter.link);
+	weft__list_append(writes ? &to->writers : &to->readers, &task->waiter.link);
+	task->moved = number;
+	return 0;
 }
 
 int weft__ready_renew(int number, int events)

@@ -63,8 +63,19 @@ WEFT__SHARED struct weft__fd *weft__fd_peek(long number);
  */
 WEFT__SHARED void weft__fd_forget(struct weft__fd *fd, int number);
 
-/** Forget every descriptor of a range that was ever looked at. */
-WEFT__SHARED void weft__fd_forget_range(unsigned int first, unsigned int last);
+/** The lowest number from one to another of which anything is known; -1: there is none. */
+WEFT__SHARED long weft__fd_next_used(long first, long last);
+
+/** A task that waits for a descriptor and nothing else; NULL when there is none. */
+WEFT__SHARED struct weft_task *weft__fd_lone_waiter(const struct weft__fd *fd);
+
+/**
+ * Have a lone waiter go on waiting for the same open file under another number. It finds that in
+ * `moved`.
+ *
+ * @return 0; a negative errno when it cannot, and waits as before
+ */
+WEFT__SHARED int weft__fd_move(struct weft_task *task, struct weft__fd *fd, int number);
 
 /**
  * Forget every descriptor without telling kernel or waiters: for a carrier's end, and for a child
@@ -80,7 +91,7 @@ WEFT__SHARED void weft__fd_forget_all(struct weft__carrier *carrier);
  *
  * @return 0 when it is worth a try, or
  *   -ETIMEDOUT, -EINTR  as weft__park()
- *   -EBADF   it was closed meanwhile
+ *   -EBADF   it was closed meanwhile, and nobody has moved the wait (weft__fd_move())
  *   -EPERM   it cannot be waited for (epoll_ctl(2)): regular files
  *   -ENOMEM, -ENOSPC  the kernel had no room
  */

@@ -61,6 +61,7 @@ struct weft_task {
 
 	/* To here a wait for a descriptor goes: one line of the cache. */
 
+	int moved; /* where what `waiter` waits for has moved to (weft__fd_move()); 0: nowhere */
 	bool owes; /* it was stopped where it may have held a lock: it yields when it frees one */
 	struct weft_task *remote_next; /* in the carrier's list of wakes from other threads */
 	bool woken_early; /* such a wake found it awake: its next firm park ends at once */

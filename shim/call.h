@@ -33,6 +33,8 @@ struct weft__call {
 	uintptr_t sp;     /* the caller's */
 	uintptr_t pc;     /* after the system call instruction in the caller's own text */
 	unsigned char xmm[256];
+	struct weft__fd *fd; /* of arg[0], once it is claimed (descriptor.h) */
+	uintptr_t unused;    /* the frame's size is a multiple of 16 */
 };
 
 typedef long weft__handler(struct weft__call *c);

@@ -15,14 +15,6 @@
 #include "offload.h"
 #include "shim.h"
 
-static void forget(long number)
-{
-	struct weft__fd *fd = weft__fd_peek(number);
-
-	if (fd != NULL)
-		weft__fd_forget(fd, (int)number);
-}
-
 /*
  * The program does not know of weft's own descriptors: to it they are not open. What libuv closes
  * while a loop is made, numbers from before a fork, is not there any more.
@@ -33,7 +25,7 @@ long on_close(struct weft__call *c)
 
 	if (weft__fd_is_own(number) || weft__waking)
 		return -EBADF;
-	forget(number);
+	weft__fd_give_up(number);
 	return WEFT__PASS;
 }
 
@@ -45,7 +37,7 @@ static long replace(struct weft__call *c)
 		return -EBADF;
 	/* With a bad first descriptor the second one stays open. */
 	if (from != to && weft__raw(SYS_fcntl, from, F_GETFD) >= 0)
-		forget(to);
+		weft__fd_give_up(to);
 	return WEFT__PASS;
 }
 
@@ -69,7 +61,7 @@ static long close_around_own(const struct weft__call *c)
 		return weft__raw(SYS_close_range, first, last, c->arg[2]);
 	while ((own = weft__fd_next_own(first)) >= 0 && own <= last) {
 		if (own > first) {
-			weft__fd_forget_range(first, (unsigned int)own - 1);
+			weft__fd_give_up_range(first, (unsigned int)own - 1);
 			err = weft__raw(SYS_close_range, first, own - 1, c->arg[2]);
 			if (err != 0)
 				return err;
@@ -78,7 +70,7 @@ static long close_around_own(const struct weft__call *c)
 	}
 	if (first > last)
 		return 0;
-	weft__fd_forget_range(first, last);
+	weft__fd_give_up_range(first, last);
 	return weft__raw(SYS_close_range, first, last, c->arg[2]);
 }
 

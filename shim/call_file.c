@@ -116,7 +116,7 @@ struct transfer {
 	uint32_t order; /* of the file when the position is moved, else 0 */
 };
 
-static void describe(struct transfer *io, const struct weft__call *c, const struct weft__fd *fd)
+static void describe(struct transfer *io, const struct weft__call *c)
 {
 	bool at_position = true;
 
@@ -149,7 +149,7 @@ static void describe(struct transfer *io, const struct weft__call *c, const stru
 		break;
 	}
 	if (at_position && io->position == CURRENT)
-		io->order = fd->order;
+		io->order = c->fd->order;
 	switch (c->nr) {
 	case SYS_read:
 	case SYS_write:
@@ -254,23 +254,23 @@ static long complete(const struct weft__call *c, const struct transfer *io, long
 	return n < io->bytes ? offload_rest(c, io, n) : n;
 }
 
-static bool may_try(const struct weft__call *c, struct weft__fd *fd, const struct transfer *io)
+static bool may_try(const struct weft__call *c, const struct transfer *io)
 {
 	int way = io->writes ? POLLOUT : POLLIN;
 
-	return fd->kind == WEFT__FILE && io->bytes <= WEFT__MUCH && (fd->no_nowait & way) == 0 &&
-	       !weft__fd_synchronous(fd, (int)c->arg[0], way);
+	return c->fd->kind == WEFT__FILE && io->bytes <= WEFT__MUCH &&
+	       (c->fd->no_nowait & way) == 0 && !weft__fd_synchronous(c->fd, (int)c->arg[0], way);
 }
 
-static long transfer(const struct weft__call *c, struct weft__fd *fd, const struct transfer *io)
+static long transfer(const struct weft__call *c, const struct transfer *io)
 {
 	long n;
 
-	if (!may_try(c, fd, io))
+	if (!may_try(c, io))
 		return offload_rest(c, io, 0);
 	n = try_cached(c, io);
 	if (n == -EOPNOTSUPP || n == -ENOSYS || n == -EPERM) {
-		fd->no_nowait |= io->writes ? POLLOUT : POLLIN;
+		c->fd->no_nowait |= io->writes ? POLLOUT : POLLIN;
 		n = -EAGAIN;
 	}
 	if (n == -EAGAIN)
@@ -278,29 +278,29 @@ static long transfer(const struct weft__call *c, struct weft__fd *fd, const stru
 	return is_at_end(io, n) ? n : complete(c, io, n);
 }
 
-long weft__file_io(struct weft__call *c, struct weft__fd *fd)
+long weft__file_io(struct weft__call *c)
 {
 	struct transfer io;
 
-	describe(&io, c, fd);
+	describe(&io, c);
 	if (io.bytes <= 0 || (io.position < 0 && io.order == 0) || (io.flags & RWF_NOWAIT) != 0)
 		return WEFT__PASS; /* an error, or not to wait */
 	if (io.order != 0 && weft__offload_in_order(io.order))
 		return offload_rest(c, &io, 0);
-	if (fd->kind == WEFT__MEMORY && io.bytes <= WEFT__MUCH)
+	if (c->fd->kind == WEFT__MEMORY && io.bytes <= WEFT__MUCH)
 		return WEFT__PASS;
-	return transfer(c, fd, &io);
+	return transfer(c, &io);
 }
 
 static long on_positioned(struct weft__call *c, weft__handler *at_position)
 {
-	struct weft__fd *fd = weft__fd_claim(c->arg[0]);
+	struct weft__fd *fd = weft__fd_claim(c);
 	bool current = at_position != NULL && c->arg[3] == CURRENT;
 
 	if (fd == NULL)
 		return WEFT__PASS;
 	if (fd->kind == WEFT__FILE || fd->kind == WEFT__MEMORY)
-		return weft__file_io(c, fd);
+		return weft__file_io(c);
 	if (!current || (c->arg[5] & RWF_NOWAIT) != 0)
 		return WEFT__PASS; /* no pipe or socket has a position */
 	return c->arg[5] == 0 ? at_position(c) : weft__blocking(c, NULL);
@@ -334,7 +334,7 @@ long on_lseek(struct weft__call *c)
 
 long on_getdents64(struct weft__call *c)
 {
-	const struct weft__fd *fd = weft__fd_claim(c->arg[0]);
+	const struct weft__fd *fd = weft__fd_claim(c);
 
 	return fd == NULL || fd->kind != WEFT__FILE ? WEFT__PASS
 						    : weft__offloaded_in_order(c, fd->order);

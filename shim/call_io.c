@@ -46,24 +46,24 @@ static long try_pipe_readv(struct weft__call *c)
 }
 
 /* Wait until it is ready; then the kernel's turn. */
-static long when_ready(struct weft__call *c, struct weft__fd *fd, int events)
+static long when_ready(struct weft__call *c, int events)
 {
 	long result;
 
-	if (weft__fd_nonblock(fd, (int)c->arg[0]))
+	if (weft__fd_nonblock(c->fd, (int)c->arg[0]))
 		return WEFT__PASS;
-	result = weft__fd_park_ready(c, fd, events);
+	result = weft__fd_park_ready(c, events);
 	return result == 0 ? WEFT__PASS : result;
 }
 
-static long read_pipe(struct weft__call *c, struct weft__fd *fd, weft__try *try)
+static long read_pipe(struct weft__call *c, weft__try *try)
 {
-	long n = weft__fd_retry(c, fd, POLLIN, try, false);
+	long n = weft__fd_retry(c, POLLIN, try, false);
 
 	if (n != -EOPNOTSUPP)
 		return n;
-	fd->kind = WEFT__OTHER; /* a FIFO, or a kernel before 6.3 */
-	return when_ready(c, fd, POLLIN);
+	c->fd->kind = WEFT__OTHER; /* a FIFO, or a kernel before 6.3 */
+	return when_ready(c, POLLIN);
 }
 
 static bool drained(const struct weft__fd *fd)
@@ -73,7 +73,7 @@ static bool drained(const struct weft__fd *fd)
 
 long on_read(struct weft__call *c)
 {
-	struct weft__fd *fd = weft__fd_claim(c->arg[0]);
+	struct weft__fd *fd = weft__fd_claim(c);
 	long n;
 
 	/* A read of nothing is 0 at once; as recv it would wait. */
@@ -81,17 +81,17 @@ long on_read(struct weft__call *c)
 		return WEFT__PASS;
 	switch (fd->kind) {
 	case WEFT__SOCKET:
-		n = weft__fd_retry(c, fd, POLLIN, try_socket_read, drained(fd));
-		if (n > 0 && n < c->arg[2] && fd->stream && fd->armed != 0)
-			fd->drained = true;
-		return n;
+		n = weft__fd_retry(c, POLLIN, try_socket_read, drained(fd));
+		if (n > 0 && n < c->arg[2] && c->fd->stream && c->fd->armed != 0)
+			c->fd->drained = true;
+		return n == -ENOTSOCK && weft__fd_relearn(c) ? on_read(c) : n;
 	case WEFT__PIPE:
-		return read_pipe(c, fd, try_pipe_read);
+		return read_pipe(c, try_pipe_read);
 	case WEFT__OTHER:
-		return when_ready(c, fd, POLLIN);
+		return when_ready(c, POLLIN);
 	case WEFT__FILE:
 	case WEFT__MEMORY:
-		return weft__file_io(c, fd);
+		return weft__file_io(c);
 	default:
 		return WEFT__PASS;
 	}
@@ -99,7 +99,8 @@ long on_read(struct weft__call *c)
 
 long on_readv(struct weft__call *c)
 {
-	struct weft__fd *fd = weft__fd_claim(c->arg[0]);
+	struct weft__fd *fd = weft__fd_claim(c);
+	long n;
 
 	if (fd == NULL || c->arg[2] <= 0 || c->arg[2] > IOV_MAX)
 		return WEFT__PASS;
@@ -107,14 +108,15 @@ long on_readv(struct weft__call *c)
 	case WEFT__SOCKET:
 		if (weft__iov_bytes((struct iovec *)c->arg[1], (size_t)c->arg[2]) <= 0)
 			return WEFT__PASS;
-		return weft__fd_retry(c, fd, POLLIN, try_socket_readv, false);
+		n = weft__fd_retry(c, POLLIN, try_socket_readv, false);
+		return n == -ENOTSOCK && weft__fd_relearn(c) ? on_readv(c) : n;
 	case WEFT__PIPE:
-		return read_pipe(c, fd, try_pipe_readv);
+		return read_pipe(c, try_pipe_readv);
 	case WEFT__OTHER:
-		return when_ready(c, fd, POLLIN);
+		return when_ready(c, POLLIN);
 	case WEFT__FILE:
 	case WEFT__MEMORY:
-		return weft__file_io(c, fd);
+		return weft__file_io(c);
 	default:
 		return WEFT__PASS;
 	}
@@ -122,7 +124,8 @@ long on_readv(struct weft__call *c)
 
 long on_write(struct weft__call *c)
 {
-	struct weft__fd *fd = weft__fd_claim(c->arg[0]);
+	struct weft__fd *fd = weft__fd_claim(c);
+	long n;
 
 	if (fd == NULL)
 		return WEFT__PASS;
@@ -131,14 +134,15 @@ long on_write(struct weft__call *c)
 	case WEFT__PIPE:
 		if (c->arg[2] < 0)
 			return WEFT__PASS;
-		return weft__send_bytes(c, fd, (const char *)c->arg[1], c->arg[2], 0);
+		n = weft__send_bytes(c, (const char *)c->arg[1], c->arg[2], 0);
+		return n == -ENOTSOCK && weft__fd_relearn(c) ? on_write(c) : n;
 	case WEFT__OTHER:
-		return when_ready(c, fd, POLLOUT);
+		return when_ready(c, POLLOUT);
 	case WEFT__FILE:
 	case WEFT__MEMORY:
-		return weft__file_io(c, fd);
+		return weft__file_io(c);
 	case WEFT__NAME:
-		return weft__write_name(c, fd);
+		return weft__write_name(c);
 	default:
 		return WEFT__PASS;
 	}
@@ -146,60 +150,24 @@ long on_write(struct weft__call *c)
 
 long on_writev(struct weft__call *c)
 {
-	struct weft__fd *fd = weft__fd_claim(c->arg[0]);
+	struct weft__fd *fd = weft__fd_claim(c);
 	struct msghdr message = {.msg_iov = (struct iovec *)c->arg[1],
 				 .msg_iovlen = (size_t)c->arg[2]};
+	long n;
 
 	if (fd == NULL || c->arg[2] <= 0 || c->arg[2] > IOV_MAX)
 		return WEFT__PASS;
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 	case WEFT__PIPE:
-		return weft__send_message(c, fd, &message, 0);
+		n = weft__send_message(c, &message, 0);
+		return n == -ENOTSOCK && weft__fd_relearn(c) ? on_writev(c) : n;
 	case WEFT__OTHER:
-		return when_ready(c, fd, POLLOUT);
+		return when_ready(c, POLLOUT);
 	case WEFT__FILE:
 	case WEFT__MEMORY:
-		return weft__file_io(c, fd);
+		return weft__file_io(c);
 	default:
 		return WEFT__PASS;
 	}
-}
-
-/* What others may share is filled a page at a time: as much has room when it is ready. */
-static long sendfile_when_ready(const struct weft__call *c, struct weft__fd *fd)
-{
-	long result = weft__fd_park_ready(c, fd, POLLOUT);
-
-	if (result != 0)
-		return result;
-	return weft__raw(SYS_sendfile, c->arg[0], c->arg[1], c->arg[2],
-			 c->arg[3] < PIPE_BUF ? c->arg[3] : PIPE_BUF);
-}
-
-long on_sendfile(struct weft__call *c)
-{
-	struct weft__fd *fd = weft__fd_claim(c->arg[0]);
-	struct weft__call rest = *c;
-	uint64_t deadline_ns = 0;
-	long done = 0, result;
-
-	if (fd == NULL || fd->kind == WEFT__FILE || fd->kind == WEFT__MEMORY || c->arg[3] <= 0 ||
-	    weft__fd_nonblock(fd, (int)c->arg[0]))
-		return WEFT__PASS;
-	for (;;) {
-		bool own = fd->kind == WEFT__SOCKET && weft__fd_private(fd);
-
-		rest.arg[3] = c->arg[3] - done;
-		result = own ? weft__fd_call_nonblock(&rest) : sendfile_when_ready(&rest, fd);
-		if (result > 0)
-			done += result;
-		else if (result == -EAGAIN)
-			result = weft__fd_park(c, fd, POLLOUT, &deadline_ns);
-		else
-			break;
-		if (result < 0 || done == c->arg[3])
-			break;
-	}
-	return done > 0 ? done : result;
 }

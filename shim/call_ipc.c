@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
-#include <mqueue.h>
 #include <poll.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
@@ -67,7 +66,6 @@ static long on_queue(struct weft__call *c, int events)
 {
 	struct timespec past = {0, 0}, until;
 	uint64_t deadline_ns = 0;
-	struct weft__fd *fd;
 	long result;
 
 	if (c->arg[4] != 0) {
@@ -79,11 +77,10 @@ static long on_queue(struct weft__call *c, int events)
 		result = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], &past);
 		if (result != -ETIMEDOUT)
 			return result;
-		fd = weft__fd_at((int)c->arg[0]);
-		if (fd == NULL)
+		if (weft__fd_claim(c) == NULL)
 			return weft__blocks(c);
 		weft__counts.parks[c->nr]++;
-		result = weft__ready_wait(fd, (int)c->arg[0], events, deadline_ns);
+		result = weft__fd_wait(c, events, deadline_ns);
 		if (result != 0)
 			return result == -ENOMEM ? weft__blocks(c) : result;
 	}

@@ -141,9 +141,9 @@ long weft__open_name(uintptr_t at, long flags)
 	return WEFT__PASS;
 }
 
-long weft__write_name(const struct weft__call *c, const struct weft__fd *fd)
+long weft__write_name(const struct weft__call *c)
 {
-	struct weft__thread *thread = weft__thread_by_tid(fd->tid);
+	struct weft__thread *thread = weft__thread_by_tid(c->fd->tid);
 	char name[sizeof(thread->name)] = "";
 	size_t n = (size_t)c->arg[2] < sizeof(name) - 1 ? (size_t)c->arg[2] : sizeof(name) - 1;
 

@@ -321,18 +321,17 @@ long on_pselect6(struct weft__call *c)
 
 static long epoll_until(struct weft__call *c, uint64_t deadline_ns, bool expired)
 {
-	struct weft__fd *fd = weft__fd_claim(c->arg[0]);
 	long ready;
 	int result;
 
-	if (fd == NULL)
+	if (weft__fd_claim(c) == NULL)
 		return -EBADF;
 	for (;;) {
 		ready = weft__raw(SYS_epoll_wait, c->arg[0], c->arg[1], c->arg[2], 0);
 		if (ready != 0 || expired)
 			return spend(ready);
 		weft__counts.parks[c->nr]++;
-		result = weft__ready_wait(fd, (int)c->arg[0], POLLIN, deadline_ns);
+		result = weft__fd_wait(c, POLLIN, deadline_ns);
 		if (result == -ETIMEDOUT)
 			expired = true;
 		else if (result != 0)

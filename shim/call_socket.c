@@ -6,9 +6,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "blocking.h"
 #include "descriptor.h"
-#include "send.h"
 #include "handlers.h"
+#include "send.h"
 #include "shim.h"
 #include "thread.h"
 #include "times.h"
@@ -17,9 +18,9 @@
 #define BACKLOG_RETRY_NS 1000000U
 
 /* The descriptor as a socket the call may wait for, else NULL: what the kernel says then. */
-static struct weft__fd *claim_socket(const struct weft__call *c, long flags)
+static struct weft__fd *claim_socket(struct weft__call *c, long flags)
 {
-	struct weft__fd *fd = weft__fd_claim(c->arg[0]);
+	struct weft__fd *fd = weft__fd_claim(c);
 
 	if (fd == NULL || fd->kind != WEFT__SOCKET)
 		return NULL;
@@ -48,7 +49,7 @@ static long try_recvfrom(struct weft__call *c)
 }
 
 /* MSG_WAITALL on a stream: go on until all is there, or an end, or nothing more comes. */
-static long receive_all(struct weft__call *c, struct weft__fd *fd)
+static long receive_all(struct weft__call *c)
 {
 	struct weft__call part = *c;
 	long done = 0, n;
@@ -56,7 +57,7 @@ static long receive_all(struct weft__call *c, struct weft__fd *fd)
 	do {
 		part.arg[1] = c->arg[1] + done;
 		part.arg[2] = c->arg[2] - done;
-		n = weft__fd_retry(&part, fd, POLLIN, try_recvfrom, false);
+		n = weft__fd_retry(&part, POLLIN, try_recvfrom, false);
 		if (n > 0)
 			done += n;
 	} while (n > 0 && done < c->arg[2]);
@@ -64,16 +65,16 @@ static long receive_all(struct weft__call *c, struct weft__fd *fd)
 }
 
 /* With MSG_PEEK as well, what was seen stays: look again until all can be seen. */
-static long peek_all(struct weft__call *c, struct weft__fd *fd)
+static long peek_all(struct weft__call *c)
 {
 	uint64_t deadline_ns = 0;
 	long n, result;
 
 	do {
-		n = weft__fd_retry(c, fd, POLLIN, try_recvfrom, false);
-		if (n <= 0 || n >= c->arg[2] || fd->hung_up)
+		n = weft__fd_retry(c, POLLIN, try_recvfrom, false);
+		if (n <= 0 || n >= c->arg[2] || c->fd->hung_up)
 			return n;
-		result = weft__fd_park(c, fd, POLLIN, &deadline_ns);
+		result = weft__fd_park(c, POLLIN, &deadline_ns);
 	} while (result == 0);
 	return n;
 }
@@ -87,9 +88,9 @@ long on_recvfrom(struct weft__call *c)
 		return WEFT__PASS;
 	if ((c->arg[3] & MSG_WAITALL) != 0 &&
 	    weft__socket_option((int)c->arg[0], SO_TYPE) == SOCK_STREAM)
-		return (c->arg[3] & MSG_PEEK) != 0 ? peek_all(c, fd) : receive_all(c, fd);
-	n = weft__fd_retry(c, fd, POLLIN, try_recvfrom, drained(fd, c->arg[3]));
-	note_short(fd, c->arg[3], n, c->arg[2]);
+		return (c->arg[3] & MSG_PEEK) != 0 ? peek_all(c) : receive_all(c);
+	n = weft__fd_retry(c, POLLIN, try_recvfrom, drained(fd, c->arg[3]));
+	note_short(c->fd, c->arg[3], n, c->arg[2]);
 	return n;
 }
 
@@ -99,17 +100,18 @@ static long try_recvmsg(struct weft__call *c)
 }
 
 /* MSG_WAITALL of a message: the first piece as the kernel gives it, the rest behind it. */
-static long receive_message_all(struct weft__call *c, struct weft__fd *fd)
+static long receive_message_all(struct weft__call *c)
 {
-	struct weft__call part = *c;
+	struct weft__call part;
 	struct msghdr message;
 	long done, n;
 
 	if (weft__copy(&message, (void *)c->arg[1], sizeof(message)) != 0)
 		return -EFAULT;
-	done = weft__fd_retry(c, fd, POLLIN, try_recvmsg, false);
+	done = weft__fd_retry(c, POLLIN, try_recvmsg, false);
 	if (done <= 0)
 		return done;
+	part = *c;
 	n = done;
 	for (size_t i = 0; i < message.msg_iovlen; i++) {
 		const struct iovec *iov = &message.msg_iov[i];
@@ -122,7 +124,7 @@ static long receive_message_all(struct weft__call *c, struct weft__fd *fd)
 		part.arg[2] = (long)iov->iov_len - n;
 		part.arg[3] = c->arg[2];
 		part.arg[4] = part.arg[5] = 0;
-		n = receive_all(&part, fd);
+		n = receive_all(&part);
 		if (n > 0)
 			done += n;
 		if (n != part.arg[2])
@@ -140,8 +142,8 @@ long on_recvmsg(struct weft__call *c)
 		return WEFT__PASS;
 	if ((c->arg[2] & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL &&
 	    weft__socket_option((int)c->arg[0], SO_TYPE) == SOCK_STREAM)
-		return receive_message_all(c, fd);
-	return weft__fd_retry(c, fd, POLLIN, try_recvmsg, drained(fd, c->arg[2]));
+		return receive_message_all(c);
+	return weft__fd_retry(c, POLLIN, try_recvmsg, drained(fd, c->arg[2]));
 }
 
 static long try_recvmmsg(struct weft__call *c)
@@ -172,7 +174,7 @@ long on_recvmmsg(struct weft__call *c)
 	do {
 		part.arg[1] = c->arg[1] + done * (long)sizeof(struct mmsghdr);
 		part.arg[2] = c->arg[2] - done;
-		n = weft__fd_retry(&part, fd, POLLIN, try_recvmmsg, false);
+		n = weft__fd_retry(&part, POLLIN, try_recvmmsg, false);
 		if (n > 0)
 			done += n;
 	} while (n > 0 && done < c->arg[2] && (c->arg[3] & MSG_WAITFORONE) == 0 &&
@@ -198,12 +200,12 @@ long on_sendto(struct weft__call *c)
 	if (fd == NULL)
 		return WEFT__PASS;
 	if (c->arg[4] == 0)
-		return weft__send_bytes(c, fd, (const char *)c->arg[1], c->arg[2], (int)c->arg[3]);
-	done = weft__fd_retry(c, fd, POLLOUT, try_sendto, false);
+		return weft__send_bytes(c, (const char *)c->arg[1], c->arg[2], (int)c->arg[3]);
+	done = weft__fd_retry(c, POLLOUT, try_sendto, false);
 	if (done <= 0 || done >= c->arg[2])
 		return done;
 	/* A stream with an address (TCP Fast Open): the rest goes where the first piece went. */
-	more = weft__send_bytes(c, fd, (const char *)c->arg[1] + done, c->arg[2] - done,
+	more = weft__send_bytes(c, (const char *)c->arg[1] + done, c->arg[2] - done,
 				(int)c->arg[3] | MSG_NOSIGNAL);
 	return more > 0 ? done + more : done;
 }
@@ -217,7 +219,7 @@ long on_sendmsg(struct weft__call *c)
 		return WEFT__PASS;
 	if (weft__copy(&message, (void *)c->arg[1], sizeof(message)) != 0)
 		return -EFAULT;
-	return weft__send_message(c, fd, &message, (int)c->arg[2]);
+	return weft__send_message(c, &message, (int)c->arg[2]);
 }
 
 long on_sendmmsg(struct weft__call *c)
@@ -231,7 +233,7 @@ long on_sendmmsg(struct weft__call *c)
 	for (i = 0; i < most; i++) {
 		n = weft__copy(&one, &user[i], sizeof(one));
 		if (n == 0)
-			n = weft__send_message(c, fd, &one.msg_hdr, (int)c->arg[3]);
+			n = weft__send_message(c, &one.msg_hdr, (int)c->arg[3]);
 		if (n < 0)
 			break;
 		one.msg_len = (unsigned int)n;
@@ -244,11 +246,12 @@ long on_sendmmsg(struct weft__call *c)
 
 /*
  * accept(2) has no flag to try with. Readiness first: nobody else takes the connection, unless
- * the listener is shared with another process.
+ * the listener is shared with another process. Then an offload thread accepts, and may wait.
  */
 static long accept_with(struct weft__call *c, long flags)
 {
 	struct weft__fd *fd = claim_socket(c, 0);
+	bool may_wait = false;
 	long number;
 
 	if (fd == NULL || (flags & ~(long)(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0)
@@ -258,13 +261,15 @@ static long accept_with(struct weft__call *c, long flags)
 			fd->listening = weft__socket_option((int)c->arg[0], SO_ACCEPTCONN) == 1;
 		if (!fd->listening)
 			return WEFT__PASS;
-		number = weft__fd_park_ready(c, fd, POLLIN);
+		number = weft__fd_park_ready(c, POLLIN);
 		if (number != 0)
 			return number;
+		may_wait = !weft__fd_private(c->fd);
 	}
-	number = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], flags);
+	number = may_wait ? weft__blocking(c, NULL)
+			  : weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], flags);
 	if (number >= 0)
-		weft__fd_new_socket(number, (flags & SOCK_NONBLOCK) != 0, fd);
+		weft__fd_new_socket(number, (flags & SOCK_NONBLOCK) != 0, c->fd);
 	return number;
 }
 
@@ -279,9 +284,9 @@ long on_accept4(struct weft__call *c)
 }
 
 /* Wait for the end, and have the kernel take note of it: a second connect gives the result. */
-static long finish_connect(const struct weft__call *c, struct weft__fd *fd)
+static long finish_connect(struct weft__call *c)
 {
-	long result = weft__fd_park_ready(c, fd, POLLOUT);
+	long result = weft__fd_park_ready(c, POLLOUT);
 
 	if (result == -EAGAIN)
 		return -EINPROGRESS; /* SO_SNDTIMEO has run out, socket(7) */
@@ -298,7 +303,7 @@ long on_connect(struct weft__call *c)
 	if (fd == NULL || weft__fd_nonblock(fd, (int)c->arg[0]))
 		return WEFT__PASS;
 	if (!weft__fd_private(fd))
-		return weft__blocks(c);
+		return weft__blocking(c, NULL);
 	result = weft__fd_call_nonblock(c);
 	while (result == -EAGAIN) {
 		weft__counts.parks[c->nr]++;
@@ -306,5 +311,5 @@ long on_connect(struct weft__call *c)
 			return -EINTR;
 		result = weft__fd_call_nonblock(c);
 	}
-	return result == -EINPROGRESS || result == -EALREADY ? finish_connect(c, fd) : result;
+	return result == -EINPROGRESS || result == -EALREADY ? finish_connect(c) : result;
 }

@@ -233,6 +233,9 @@ long weft__attend(struct weft__call *c, long result)
 
 	me->task.attention = 0;
 	weft__signals_attend(&weft__process);
+	/* A call that starts over after a handler does so with its number, whatever that is now. */
+	if (me->moved_to != 0 && (result != -EINTR || weft__signal_waits(me)))
+		result = weft__fd_move_ends(c, result);
 	if (weft__signal_waits(me))
 		restart = deliver_at_exit(c, result);
 	if (restart >= 0 && !(c->nr == SYS_futex && weft__futex_always_restarts(c)))

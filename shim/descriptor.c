@@ -29,6 +29,15 @@ static uint32_t nonblock_epoch = 1, timeouts_epoch = 1, fork_epoch = 1;
 static long own[OWN_MOST];
 static unsigned int owned;
 
+/* From where on weft's numbers are. */
+static long own_floor(void)
+{
+	struct rlimit limit = {OWN_TOP, OWN_TOP};
+
+	weft__raw(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+	return (long)(limit.rlim_cur < OWN_TOP ? limit.rlim_cur : OWN_TOP) - OWN_MOST;
+}
+
 void weft__fd_flags_changed(void)
 {
 	nonblock_epoch++;
@@ -92,17 +101,23 @@ static bool learn(struct weft__fd *fd, long number)
 	return true;
 }
 
-struct weft__fd *weft__fd_claim(long number)
+struct weft__fd *weft__fd_claim(struct weft__call *c)
 {
 	struct weft__fd *fd;
 
 	weft__spend(1);
-	fd = weft__fd_at((int)number);
+	fd = weft__fd_at((int)c->arg[0]);
 	if (weft__unlikely(fd == NULL))
 		return NULL;
-	if (weft__unlikely(fd->kind == WEFT__UNKNOWN) && !learn(fd, (int)number))
+	if (weft__unlikely(fd->kind == WEFT__UNKNOWN) && !learn(fd, (int)c->arg[0]))
 		return NULL;
-	return fd;
+	return c->fd = fd;
+}
+
+bool weft__fd_relearn(struct weft__call *c)
+{
+	weft__fd_forget(c->fd, (int)c->arg[0]);
+	return weft__fd_claim(c) != NULL;
 }
 
 void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *listener)
@@ -111,6 +126,8 @@ void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *list
 
 	if (fd == NULL)
 		return;
+	weft__fd_forget(fd, (int)number); /* if it was closed unseen */
+	fd = weft__fd_at(number);
 	fd->kind = WEFT__SOCKET;
 	fd->nonblock = nonblock;
 	fd->nonblock_epoch = nonblock_epoch;
@@ -193,22 +210,36 @@ bool weft__fd_times_out(long number, int events)
 	return fd != NULL && timeout_of(fd, (int)number, events) != 0;
 }
 
-long weft__fd_park(const struct weft__call *c, struct weft__fd *fd, int events,
-		   uint64_t *deadline_ns)
+int weft__fd_wait(struct weft__call *c, int events, uint64_t deadline_ns)
 {
-	long number = (int)c->arg[0];
+	struct weft__thread *me = weft__thread_here();
+	int result = weft__ready_wait(c->fd, (int)c->arg[0], events, deadline_ns);
+
+	if (weft__unlikely(me->task.moved != 0)) {
+		if (me->moved_to == 0)
+			me->moved_from = c->arg[0];
+		c->arg[0] = me->moved_to = me->task.moved;
+		c->fd = weft__fd_at(me->moved_to);
+		me->task.moved = 0;
+		me->task.attention = 1; /* for weft__fd_move_ends() */
+	}
+	return result;
+}
+
+long weft__fd_park(struct weft__call *c, int events, uint64_t *deadline_ns)
+{
 	uint64_t timeout_ns;
 	int result;
 
-	if (weft__fd_nonblock(fd, number)) {
+	if (weft__fd_nonblock(c->fd, (int)c->arg[0])) {
 		weft__spend(WEFT__EMPTY_HANDED);
 		return -EAGAIN;
 	}
-	timeout_ns = timeout_of(fd, number, events);
+	timeout_ns = timeout_of(c->fd, (int)c->arg[0], events);
 	if (timeout_ns != 0 && *deadline_ns == 0)
 		*deadline_ns = weft__now_ns() + timeout_ns;
 	weft__counts.parks[c->nr]++;
-	result = weft__ready_wait(fd, (int)number, events, *deadline_ns);
+	result = weft__fd_wait(c, events, *deadline_ns);
 	switch (result) {
 	case -ETIMEDOUT:
 		return -EAGAIN;
@@ -217,37 +248,38 @@ long weft__fd_park(const struct weft__call *c, struct weft__fd *fd, int events,
 	case -EBADF:
 		return result;
 	case -EPERM: /* epoll does not take it, for it never has to be waited for */
-		fd->kind = WEFT__MEMORY;
+		c->fd->kind = WEFT__MEMORY;
 		return WEFT__PASS;
 	default:
 		return weft__blocks(c);
 	}
 }
 
-long weft__fd_park_ready(const struct weft__call *c, struct weft__fd *fd, int events)
+long weft__fd_park_ready(struct weft__call *c, int events)
 {
-	struct pollfd poll_fd = {.fd = (int)c->arg[0], .events = (short)events};
 	uint64_t deadline_ns = 0;
 	long result;
 
-	while (weft__raw(SYS_poll, &poll_fd, 1, 0) == 0) {
-		result = weft__fd_park(c, fd, events, &deadline_ns);
+	for (;;) {
+		struct pollfd poll_fd = {.fd = (int)c->arg[0], .events = (short)events};
+
+		if (weft__raw(SYS_poll, &poll_fd, 1, 0) != 0)
+			return 0;
+		result = weft__fd_park(c, events, &deadline_ns);
 		if (result != 0)
 			return result;
 	}
-	return 0;
 }
 
-long weft__fd_retry(struct weft__call *c, struct weft__fd *fd, int events, weft__try *try,
-		    bool skip)
+long weft__fd_retry(struct weft__call *c, int events, weft__try *try, bool skip)
 {
 	uint64_t deadline_ns = 0;
 	long result;
 
-	if (skip && weft__fd_nonblock(fd, (int)c->arg[0]))
+	if (skip && weft__fd_nonblock(c->fd, (int)c->arg[0]))
 		skip = false; /* the program may know better, from a poll of its own */
-	if (fd->lowat && events == POLLIN) {
-		result = weft__fd_park_ready(c, fd, events);
+	if (c->fd->lowat && events == POLLIN) {
+		result = weft__fd_park_ready(c, events);
 		if (result != 0)
 			return result;
 	}
@@ -257,10 +289,61 @@ long weft__fd_retry(struct weft__call *c, struct weft__fd *fd, int events, weft_
 			if (result != -EAGAIN)
 				return result;
 		}
-		result = weft__fd_park(c, fd, events, &deadline_ns);
+		result = weft__fd_park(c, events, &deadline_ns);
 		if (result != 0)
 			return result;
 	}
+}
+
+/* A duplicate out of the program's way, for one task's call; -1: none is to be had. */
+static long duplicate(long number)
+{
+	long floor = own_floor();
+	long copy = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC, floor);
+
+	return weft__failed(copy) ? weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC, 0) : copy;
+}
+
+void weft__fd_give_up(long number)
+{
+	struct weft__fd *fd = weft__fd_peek(number);
+	struct weft_task *task;
+
+	if (fd == NULL)
+		return;
+	while ((task = weft__fd_lone_waiter(fd)) != NULL) {
+		long copy = duplicate(number);
+
+		if (weft__failed(copy))
+			break;
+		if (weft__fd_move(task, fd, (int)copy) != 0) {
+			weft__raw(SYS_close, copy);
+			break;
+		}
+	}
+	weft__fd_forget(fd, (int)number);
+}
+
+void weft__fd_give_up_range(unsigned int first, unsigned int last)
+{
+	for (long number = first; (number = weft__fd_next_used(number, last)) >= 0; number++)
+		weft__fd_give_up(number);
+}
+
+long weft__fd_move_ends(struct weft__call *c, long result)
+{
+	struct weft__thread *me = weft__thread_here();
+	struct weft__fd *fd = weft__fd_peek(me->moved_to);
+
+	if (result == WEFT__PASS)
+		result = weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4],
+				    c->arg[5]);
+	weft__fd_forget(fd, me->moved_to);
+	weft__raw(SYS_close, me->moved_to);
+	if (c->arg[0] == me->moved_to)
+		c->arg[0] = me->moved_from;
+	me->moved_to = 0;
+	return result;
 }
 
 bool weft__fd_is_own(long number)
@@ -291,12 +374,8 @@ void weft__fd_close_own(void)
 /* Move a new descriptor of weft's to the top of the table. */
 static int hide(int number)
 {
-	struct rlimit limit = {OWN_TOP, OWN_TOP};
-	long top;
+	long top = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC, own_floor());
 
-	weft__raw(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
-	top = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC,
-			(limit.rlim_cur < OWN_TOP ? limit.rlim_cur : OWN_TOP) - OWN_MOST);
 	if (top >= 0)
 		weft__raw(SYS_close, number);
 	else

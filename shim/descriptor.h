@@ -11,13 +11,20 @@
 #include "ready.h"
 
 /**
- * The record of a descriptor whose kind is known.
+ * Have the record of a call's first argument in c->fd, its kind known.
+ *
+ * A call that waits goes on with the open file it began with when another task closes the number
+ * meanwhile: c->arg[0] and c->fd are then another number of the same file, which is closed as the
+ * call ends. So both are to be looked at afresh after any wait.
  *
  * Switches   when the task has done a good deal without waiting (weft__spend())
  *
- * @return NULL when weft can say nothing of it: it is not open, or out of range
+ * @return c->fd; NULL when weft can say nothing of it: it is not open, or out of range
  */
-struct weft__fd *weft__fd_claim(long number);
+struct weft__fd *weft__fd_claim(struct weft__call *c);
+
+/** Learn a claimed descriptor anew: the program has closed its number unseen. False: not open. */
+bool weft__fd_relearn(struct weft__call *c);
 
 /** A socket option of SOL_SOCKET that is an int; -1 when it cannot be had. */
 int weft__socket_option(long number, int option);
@@ -40,11 +47,23 @@ bool weft__fd_synchronous(struct weft__fd *fd, long number, int way);
  * @return 0 to try again, or the call's result: -EAGAIN (not to wait, or waited long enough),
  * -EINTR, -EBADF, or WEFT__PASS when the descriptor cannot be waited for
  */
-long weft__fd_park(const struct weft__call *c, struct weft__fd *fd, int events,
-		   uint64_t *deadline_ns);
+long weft__fd_park(struct weft__call *c, int events, uint64_t *deadline_ns);
 
 /** Park until poll(2) with no timeout says that `events` are there; 0 or as weft__fd_park(). */
-long weft__fd_park_ready(const struct weft__call *c, struct weft__fd *fd, int events);
+long weft__fd_park_ready(struct weft__call *c, int events);
+
+/** Wait for readiness as weft__ready_wait() does, for c->fd, which may move. */
+int weft__fd_wait(struct weft__call *c, int events, uint64_t deadline_ns);
+
+/**
+ * Before a number is given up (close(2), dup2(2)): who waits for it alone goes on under another one.
+ * Who polls it with others is woken, and finds it closed.
+ */
+void weft__fd_give_up(long number);
+void weft__fd_give_up_range(unsigned int first, unsigned int last);
+
+/** The call of a task whose descriptor has moved is over, but for what the kernel is to do. */
+long weft__fd_move_ends(struct weft__call *c, long result);
 
 /** Make a call on a socket of this process's alone, with O_NONBLOCK set meanwhile. */
 long weft__fd_call_nonblock(const struct weft__call *c);
@@ -56,8 +75,7 @@ bool weft__fd_times_out(long number, int events);
 typedef long weft__try(struct weft__call *c);
 
 /** Try until the call need not wait. A `skip` of true may leave out a try that must fail. */
-long weft__fd_retry(struct weft__call *c, struct weft__fd *fd, int events, weft__try *try,
-		    bool skip);
+long weft__fd_retry(struct weft__call *c, int events, weft__try *try, bool skip);
 
 /** Forget what was learnt of all descriptors' O_NONBLOCK, or timeouts. */
 void weft__fd_flags_changed(void);
@@ -67,7 +85,7 @@ void weft__fd_timeouts_changed(void);
 long weft__open_name(uintptr_t path, long flags);
 
 /** write(2) to the name of a thread (call_name.c). */
-long weft__write_name(const struct weft__call *c, const struct weft__fd *fd);
+long weft__write_name(const struct weft__call *c);
 
 /** Whether a number is one of weft's own descriptors. */
 bool weft__fd_is_own(long number);

@@ -19,7 +19,7 @@
 #define CALL_SP     112
 #define CALL_PC     120
 #define CALL_XMM    128
-#define CALL_BYTES  384
+#define CALL_BYTES  400
 
 #define TASK_INSIDE    0
 #define TASK_ATTENTION 2

@@ -11,13 +11,13 @@
 #define WEFT__MUCH ((long)256 * 1024)
 
 /**
- * read(2), write(2) or one of their relatives on a WEFT__FILE or WEFT__MEMORY.
+ * read(2), write(2) or one of their relatives on a WEFT__FILE or WEFT__MEMORY that is claimed.
  *
  * Switches   when it has to wait
  *
  * @return the call's result, or WEFT__PASS
  */
-long weft__file_io(struct weft__call *c, struct weft__fd *fd);
+long weft__file_io(struct weft__call *c);
 
 /** What a regular file or directory is, by what it lies on: WEFT__FILE, WEFT__MEMORY, WEFT__OTHER. */
 enum weft__kind weft__file_kind(long number, uint64_t device);

@@ -33,13 +33,12 @@ long weft__iov_bytes(const struct iovec *iov, size_t n)
  * A pipe that takes no RWF_NOWAIT (a FIFO, or before Linux 6.3) says it is ready when PIPE_BUF
  * bytes fit, so a write goes in pieces of that size.
  */
-static long write_when_ready(const struct weft__call *c, struct weft__fd *fd, const char *bytes,
-			     long n)
+static long write_when_ready(struct weft__call *c, const char *bytes, long n)
 {
 	long result;
 
-	if (!weft__fd_nonblock(fd, (int)c->arg[0])) {
-		result = weft__fd_park_ready(c, fd, POLLOUT);
+	if (!weft__fd_nonblock(c->fd, (int)c->arg[0])) {
+		result = weft__fd_park_ready(c, POLLOUT);
 		if (result != 0 && result != WEFT__PASS)
 			return result;
 		if (n > PIPE_BUF)
@@ -94,43 +93,40 @@ static long told(const struct weft__call *c, long result, int flags)
 }
 
 /* One piece: what fits now, or -EAGAIN. */
-static long send_piece(const struct weft__call *c, struct weft__fd *fd, const char *bytes, long n,
-		       int flags)
+static long send_piece(struct weft__call *c, const char *bytes, long n, int flags)
 {
 	struct iovec piece = {(void *)bytes, (size_t)n};
 	long result;
 
-	if (fd->kind == WEFT__SOCKET)
+	if (c->fd->kind == WEFT__SOCKET)
 		return told(c,
 			    weft__raw(SYS_sendto, c->arg[0], bytes, n,
 				      flags | MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0),
 			    flags);
 	result = write_pipe(c, &piece, 1);
-	return result == -EOPNOTSUPP ? write_when_ready(c, fd, bytes, n) : result;
+	return result == -EOPNOTSUPP ? write_when_ready(c, bytes, n) : result;
 }
 
-long weft__send_bytes(const struct weft__call *c, struct weft__fd *fd, const char *bytes, long n,
-		      int flags)
+long weft__send_bytes(struct weft__call *c, const char *bytes, long n, int flags)
 {
 	uint64_t deadline_ns = 0;
 	long done = 0, result;
 
 	do {
-		result = send_piece(c, fd, bytes + done, n - done, flags);
+		result = send_piece(c, bytes + done, n - done, flags);
 		if (result > 0) {
 			done += result;
 			flags |= MSG_NOSIGNAL;
 		} else if (result == -EAGAIN && (flags & MSG_DONTWAIT) == 0) {
-			result = weft__fd_park(c, fd, POLLOUT, &deadline_ns);
+			result = weft__fd_park(c, POLLOUT, &deadline_ns);
 		}
 	} while (result >= 0 && done < n);
 	return done > 0 ? done : result;
 }
 
-static long send_once(const struct weft__call *c, const struct weft__fd *fd,
-		      const struct msghdr *message, int flags)
+static long send_once(const struct weft__call *c, const struct msghdr *message, int flags)
 {
-	if (fd->kind == WEFT__SOCKET)
+	if (c->fd->kind == WEFT__SOCKET)
 		return told(c,
 			    weft__raw(SYS_sendmsg, c->arg[0], message,
 				      flags | MSG_DONTWAIT | MSG_NOSIGNAL),
@@ -139,8 +135,7 @@ static long send_once(const struct weft__call *c, const struct weft__fd *fd,
 }
 
 /* Finish the element in which a piece ended, and step over all that is done. */
-static long advance(const struct weft__call *c, struct weft__fd *fd, struct msghdr *rest,
-		    size_t taken, int flags)
+static long advance(struct weft__call *c, struct msghdr *rest, size_t taken, int flags)
 {
 	long more = 0;
 
@@ -152,32 +147,30 @@ static long advance(const struct weft__call *c, struct weft__fd *fd, struct msgh
 	if (rest->msg_iovlen > 0 && taken > 0) {
 		long left = (long)(rest->msg_iov->iov_len - taken);
 
-		more = weft__send_bytes(c, fd, (char *)rest->msg_iov->iov_base + taken, left,
-					flags);
+		more = weft__send_bytes(c, (char *)rest->msg_iov->iov_base + taken, left, flags);
 		rest->msg_iov++;
 		rest->msg_iovlen = more == left ? rest->msg_iovlen - 1 : 0;
 	}
 	return more > 0 ? more : 0;
 }
 
-long weft__send_message(const struct weft__call *c, struct weft__fd *fd,
-			const struct msghdr *message, int flags)
+long weft__send_message(struct weft__call *c, const struct msghdr *message, int flags)
 {
 	struct msghdr rest = *message;
 	uint64_t deadline_ns = 0;
 	long done = 0, result;
 
 	do {
-		result = send_once(c, fd, &rest, flags);
+		result = send_once(c, &rest, flags);
 		if (result >= 0) {
 			flags |= MSG_NOSIGNAL;
 			rest.msg_name = rest.msg_control = NULL;
 			rest.msg_namelen = 0;
 			rest.msg_controllen = 0;
-			done += result + advance(c, fd, &rest, (size_t)result, flags);
+			done += result + advance(c, &rest, (size_t)result, flags);
 		} else if (result == -EAGAIN && (flags & MSG_DONTWAIT) == 0) {
-			result = weft__fd_park(c, fd, POLLOUT, &deadline_ns);
-		} else if (result == -EOPNOTSUPP && fd->kind == WEFT__PIPE) {
+			result = weft__fd_park(c, POLLOUT, &deadline_ns);
+		} else if (result == -EOPNOTSUPP && c->fd->kind == WEFT__PIPE) {
 			return weft__blocks(c);
 		}
 	} while (result >= 0 && rest.msg_iovlen > 0);

@@ -11,17 +11,15 @@
 long weft__iov_bytes(const struct iovec *iov, size_t n);
 
 /**
- * Write all of a buffer to the socket or pipe c->arg[0].
+ * Write all of a buffer to the socket or pipe that is claimed.
  *
  * @param flags  of send(2)
  *
  * @return how many bytes were taken when it ended early, or an error when none was
  */
-long weft__send_bytes(const struct weft__call *c, struct weft__fd *fd, const char *bytes, long n,
-		      int flags);
+long weft__send_bytes(struct weft__call *c, const char *bytes, long n, int flags);
 
 /** Send all of a message: ancillary data and address with its first piece. */
-long weft__send_message(const struct weft__call *c, struct weft__fd *fd,
-			const struct msghdr *message, int flags);
+long weft__send_message(struct weft__call *c, const struct msghdr *message, int flags);
 
 #endif

@@ -234,6 +234,8 @@ bool weft__signals_want(struct weft_task *task)
 		task->attention = 1;
 		return true;
 	}
+	if (me->moved_to != 0)
+		task->attention = 1;
 	return false;
 }
 

@@ -50,6 +50,9 @@ struct weft__thread {
 	uintptr_t pi_target;  /* FUTEX_WAIT_REQUEUE_PI: the lock it is to be moved to; or 0 */
 	uint32_t pi_owner;    /* who held pi_word's lock when it was last looked at */
 
+	int moved_to;    /* where the descriptor of the call in progress is now; 0: at its place */
+	long moved_from; /* its argument in the program; valid if it has moved */
+
 	uint64_t deadline_ns; /* of the call in progress, kept while it starts over */
 } __attribute__((aligned(64)));
 
