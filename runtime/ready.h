@@ -21,6 +21,7 @@ enum weft__kind {
 	WEFT__MEMORY, /* never waits long: files in memory, and what epoll does not take */
 	WEFT__OTHER,  /* readiness first, then the call */
 	WEFT__NAME,   /* what is written becomes a thread's name */
+	WEFT__RING,   /* of io_uring(7) */
 };
 
 /** The record of one descriptor number. Zero-filled means: nothing known. */
@@ -41,6 +42,7 @@ struct weft__fd {
 	union {
 		uint32_t fork_epoch; /* when it was made here; older: others may have it */
 		uint32_t tid;        /* WEFT__NAME: whose */
+		uint32_t ring;       /* WEFT__RING: the flags it was set up with */
 		uint32_t order;      /* of calls that move its position: WEFT__FILE, WEFT__MEMORY */
 	};
 	bool timeouts;       /* SO_RCVTIMEO or SO_SNDTIMEO is set; valid in timeouts_epoch */

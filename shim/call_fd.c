@@ -4,16 +4,46 @@
 #include <linux/close_range.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "blocking.h"
 #include "descriptor.h"
+#include "file.h"
 #include "handlers.h"
 #include "offload.h"
 #include "shim.h"
+
+#define BIG_BLOCKS 2048 /* of 512 bytes */
+
+static bool sockets_linger; /* any of them: SO_LINGER has been set */
+
+/* SO_LINGER waits for what is left to be sent (socket(7)). */
+static bool lingers(long number)
+{
+	struct linger linger = {0, 0};
+	socklen_t bytes = sizeof(linger);
+
+	return weft__raw(SYS_getsockopt, number, SOL_SOCKET, SO_LINGER, &linger, &bytes) == 0 &&
+	       linger.l_onoff != 0 && linger.l_linger > 0;
+}
+
+/* Whether the end of a descriptor may take long: a file that is gone with it, or is far away. */
+static bool close_waits(long number)
+{
+	const struct weft__fd *fd = weft__fd_peek(number);
+	struct stat status;
+
+	if (fd == NULL)
+		return false;
+	if (fd->kind == WEFT__SOCKET)
+		return sockets_linger && lingers(number);
+	if (fd->kind != WEFT__FILE)
+		return false;
+	return weft__paths_wait || (weft__raw(SYS_fstat, number, &status) == 0 &&
+				    status.st_nlink == 0 && status.st_blocks >= BIG_BLOCKS);
+}
 
 /*
  * The program does not know of weft's own descriptors: to it they are not open. What libuv closes
@@ -22,11 +52,13 @@
 long on_close(struct weft__call *c)
 {
 	unsigned int number = (unsigned int)c->arg[0];
+	bool waits;
 
 	if (weft__fd_is_own(number) || weft__waking)
 		return -EBADF;
+	waits = close_waits((int)number);
 	weft__fd_give_up(number);
-	return WEFT__PASS;
+	return waits ? weft__offloaded(c) : WEFT__PASS;
 }
 
 static long replace(struct weft__call *c)
@@ -116,60 +148,6 @@ long on_flock(struct weft__call *c)
 	return (c->arg[1] & LOCK_NB) != 0 ? WEFT__PASS : weft__blocking(c, try_flock);
 }
 
-/* tcdrain(3) has nothing to wait for when nothing is left to be sent. */
-static long try_drain(const struct weft__call *c)
-{
-	int left = 0;
-
-	if (weft__raw(SYS_ioctl, c->arg[0], TIOCOUTQ, &left) == 0 && left > 0)
-		return -EAGAIN;
-	return weft__raw(SYS_ioctl, c->arg[0], c->arg[1], c->arg[2]);
-}
-
-long on_ioctl(struct weft__call *c)
-{
-	if ((unsigned int)c->arg[1] == FIONBIO)
-		weft__fd_flags_changed();
-	if ((unsigned int)c->arg[1] == TCSBRK && c->arg[2] != 0)
-		return weft__blocking(c, try_drain);
-	return WEFT__PASS;
-}
-
-static long always_waits(const struct weft__call *c)
-{
-	(void)c;
-	return -EAGAIN;
-}
-
-/* A FIFO opens once its other end is opened too, maybe by a task of this process. */
-static long open_path(struct weft__call *c, long folder, long path, long flags)
-{
-	struct stat status;
-	long number = weft__open_name((uintptr_t)path, flags);
-
-	if (number != WEFT__PASS)
-		return number;
-	if ((flags & (O_NONBLOCK | O_PATH | O_DIRECTORY)) != 0 || (flags & O_ACCMODE) == O_RDWR ||
-	    weft__raw(SYS_newfstatat, folder, path, &status, 0) != 0 || !S_ISFIFO(status.st_mode))
-		return WEFT__PASS;
-	return weft__blocking(c, always_waits);
-}
-
-long on_open(struct weft__call *c)
-{
-	return open_path(c, AT_FDCWD, c->arg[0], c->arg[1]);
-}
-
-long on_openat(struct weft__call *c)
-{
-	return open_path(c, c->arg[0], c->arg[1], c->arg[2]);
-}
-
-long on_creat(struct weft__call *c)
-{
-	return open_path(c, AT_FDCWD, c->arg[0], O_WRONLY);
-}
-
 long on_socket(struct weft__call *c)
 {
 	long number;
@@ -192,6 +170,9 @@ long on_setsockopt(struct weft__call *c)
 		case SO_SNDTIMEO_OLD:
 		case SO_SNDTIMEO_NEW:
 			weft__fd_timeouts_changed();
+			break;
+		case SO_LINGER:
+			sockets_linger = true;
 			break;
 		case SO_RCVLOWAT:
 			if (fd != NULL)

@@ -68,7 +68,7 @@ static long read_pipe(struct weft__call *c, weft__try *try)
 
 static bool drained(const struct weft__fd *fd)
 {
-	return fd->drained && !fd->hung_up;
+	return fd->drained && !fd->hung_up && !weft__fd_unseen;
 }
 
 long on_read(struct weft__call *c)

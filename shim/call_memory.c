@@ -1,17 +1,21 @@
 /*
- * Thread stacks. glibc maps a stack with no access, then opens all of it but the guard: two
+ * Memory that is read from files as it is mapped, and thread stacks. glibc maps a stack with no access, then opens all of it but the guard: two
  * mappings a thread, of which a process may have 65,530. So within pthread_create the mapping is
  * made open at once, and the guard becomes a mark in the page table (MADV_GUARD_INSTALL, Linux
  * 6.13): neighbouring stacks are then one mapping.
  */
 #include <sys/mman.h>
 
+#include "blocking.h"
 #include "handlers.h"
 #include "shim.h"
 #include "thread.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
 #endif
 
 static uintptr_t stack_start, stack_end; /* mapped open, guard still to be made */
@@ -20,6 +24,9 @@ long on_mmap(struct weft__call *c)
 {
 	long start;
 
+	if ((c->arg[3] & (MAP_POPULATE | MAP_LOCKED)) != 0 &&
+	    (c->arg[3] & (MAP_ANONYMOUS | MAP_NONBLOCK)) == 0)
+		return weft__offloaded(c); /* reads the file */
 	if (!weft__creating_thread || c->arg[2] != PROT_NONE || (c->arg[3] & MAP_STACK) == 0)
 		return WEFT__PASS;
 	start = weft__raw(SYS_mmap, c->arg[0], c->arg[1], PROT_READ | PROT_WRITE, c->arg[3],
@@ -29,6 +36,22 @@ long on_mmap(struct weft__call *c)
 		stack_end = stack_start + (uintptr_t)c->arg[1];
 	}
 	return start;
+}
+
+/* Whether an advice reads or writes pages. */
+static bool advice_waits(long advice)
+{
+	switch (advice) {
+	case MADV_WILLNEED:
+	case MADV_REMOVE:
+	case MADV_PAGEOUT:
+	case MADV_POPULATE_READ:
+	case MADV_POPULATE_WRITE:
+	case MADV_COLLAPSE:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /*
@@ -42,6 +65,8 @@ long on_madvise(struct weft__call *c)
 	static unsigned int exits;
 	const struct weft__thread *me = weft__thread_here();
 
+	if (advice_waits(c->arg[2]))
+		return weft__offloaded(c);
 	if (c->arg[2] != MADV_DONTNEED || (uintptr_t)c->arg[0] != me->stack ||
 	    (weft__mask_of(me) | WEFT__UNBLOCKABLE) != UINT64_MAX || ++exits % 16 == 0)
 		return WEFT__PASS;

@@ -13,6 +13,7 @@
 
 #include "descriptor.h"
 #include "handlers.h"
+#include "mask.h"
 #include "memory.h"
 #include "shim.h"
 #include "signals.h"
@@ -24,40 +25,6 @@
 /* A set of up to FD_SETSIZE descriptors stands on the stack, a larger one in the heap. */
 #define SET_WORDS (FD_SETSIZE / 64)
 #define BITS_A_WORD 64
-
-/* Swap in the mask that ppoll and its like wait with; it goes back when the call is over. */
-static long swap_mask(long pointer, long bytes)
-{
-	struct weft__thread *me = weft__thread_here();
-	uint64_t mask;
-
-	if (pointer == 0)
-		return 0;
-	if (bytes != (long)sizeof(mask))
-		return -EINVAL;
-	if (weft__copy(&mask, (void *)pointer, sizeof(mask)) != 0)
-		return -EFAULT;
-	if (me->mask_swapped)
-		return 0;
-	me->mask_after = weft__mask_of(me);
-	me->mask_swapped = true;
-	weft__mask_set(me, mask);
-	weft__signals_check(me);
-	return 0;
-}
-
-/* The call is over without a signal: weft__attend() has nothing to do for it. */
-static long restore_mask(long result)
-{
-	struct weft__thread *me = weft__thread_here();
-
-	if (me->mask_swapped && result != -EINTR) {
-		me->mask_swapped = false;
-		weft__mask_set(me, me->mask_after);
-		weft__signals_check(me);
-	}
-	return result;
-}
 
 /*
  * ppoll and pselect with nothing ready look for a signal even when no time is left (the kernel's
@@ -72,7 +39,7 @@ static long restore_mask_or_interrupt(long result)
 		if (weft__signal_waits(me))
 			result = -EINTR;
 	}
-	return restore_mask(result);
+	return weft__mask_restore(result);
 }
 
 /* What a look costs; the result is passed on. */
@@ -135,7 +102,7 @@ long on_ppoll(struct weft__call *c)
 	long result = read_timeout(c->arg[2], &deadline_ns, &expired);
 
 	if (result == 0)
-		result = swap_mask(c->arg[3], c->arg[4]);
+		result = weft__mask_swap(c->arg[3], c->arg[4]);
 	if (result != 0)
 		return result;
 	result = restore_mask_or_interrupt(poll_until(c, (struct pollfd *)c->arg[0],
@@ -308,7 +275,7 @@ long on_pselect6(struct weft__call *c)
 	if (result == 0 && c->arg[5] != 0)
 		result = weft__copy(&mask, (void *)c->arg[5], sizeof(mask));
 	if (result == 0)
-		result = swap_mask(mask.pointer, mask.bytes);
+		result = weft__mask_swap(mask.pointer, mask.bytes);
 	if (result != 0)
 		return result;
 	result = restore_mask_or_interrupt(select_until(c, deadline_ns, expired));
@@ -351,10 +318,10 @@ long on_epoll_wait(struct weft__call *c)
 
 long on_epoll_pwait(struct weft__call *c)
 {
-	long err = swap_mask(c->arg[4], c->arg[5]);
+	long err = weft__mask_swap(c->arg[4], c->arg[5]);
 
 	return err != 0 ? err
-			: restore_mask(
+			: weft__mask_restore(
 				  epoll_until(c, ms_deadline((int)c->arg[3]), (int)c->arg[3] == 0));
 }
 
@@ -365,6 +332,6 @@ long on_epoll_pwait2(struct weft__call *c)
 	long err = read_timeout(c->arg[3], &deadline_ns, &expired);
 
 	if (err == 0)
-		err = swap_mask(c->arg[4], c->arg[5]);
-	return err != 0 ? err : restore_mask(epoll_until(c, deadline_ns, expired));
+		err = weft__mask_swap(c->arg[4], c->arg[5]);
+	return err != 0 ? err : weft__mask_restore(epoll_until(c, deadline_ns, expired));
 }

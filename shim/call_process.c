@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "descriptor.h"
+#include "file.h"
 #include "offload.h"
 #include "process.h"
 #include "handlers.h"
@@ -156,19 +157,29 @@ static bool has_other_tasks(void)
 	return weft__current->carrier->tasks > 1;
 }
 
+static long enter_namespace(struct weft__call *c)
+{
+	long result = on_credentials(c);
+
+	weft__paths_look(); /* another one may have other mounts */
+	return result;
+}
+
 /* What only a process with one thread may do, the kernel would allow: it sees no tasks. */
 long on_unshare(struct weft__call *c)
 {
 	long alone = CLONE_NEWUSER | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
 
-	return has_other_tasks() && (c->arg[0] & alone) != 0 ? -EINVAL : on_credentials(c);
+	if (has_other_tasks() && (c->arg[0] & alone) != 0)
+		return -EINVAL;
+	return enter_namespace(c);
 }
 
 long on_setns(struct weft__call *c)
 {
 	if (has_other_tasks() && weft__raw(SYS_ioctl, c->arg[0], NS_GET_NSTYPE) == CLONE_NEWUSER)
 		return -EINVAL;
-	return on_credentials(c);
+	return enter_namespace(c);
 }
 
 /* Park until one process has ended; 0, an error, or WEFT__PASS when it cannot be watched. */

@@ -32,7 +32,8 @@ static struct weft__fd *claim_socket(struct weft__call *c, long flags)
 
 static bool drained(const struct weft__fd *fd, long flags)
 {
-	return fd->drained && !fd->hung_up && (flags & (MSG_ERRQUEUE | MSG_OOB)) == 0;
+	return fd->drained && !fd->hung_up && !weft__fd_unseen &&
+	       (flags & (MSG_ERRQUEUE | MSG_OOB)) == 0;
 }
 
 static void note_short(struct weft__fd *fd, long flags, long n, long wanted)

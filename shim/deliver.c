@@ -155,7 +155,15 @@ static bool restarts(const struct weft__call *c)
 	case SYS_futex_wait:
 	case SYS_open:
 	case SYS_openat:
+	case SYS_openat2:
 	case SYS_creat:
+	case SYS_preadv2:
+	case SYS_pwritev2:
+	case SYS_splice:
+	case SYS_tee:
+	case SYS_vmsplice:
+	case SYS_getrandom:
+	case SYS_syslog:
 	case SYS_fcntl:
 	case SYS_flock:
 	case SYS_ioctl:

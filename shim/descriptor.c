@@ -26,6 +26,7 @@
 #define OWN_MOST 16
 
 static uint32_t nonblock_epoch = 1, timeouts_epoch = 1, fork_epoch = 1;
+bool weft__fd_unseen;
 static long own[OWN_MOST];
 static unsigned int owned;
 
@@ -118,6 +119,18 @@ bool weft__fd_relearn(struct weft__call *c)
 {
 	weft__fd_forget(c->fd, (int)c->arg[0]);
 	return weft__fd_claim(c) != NULL;
+}
+
+void weft__fd_new_ring(long number, uint32_t flags)
+{
+	struct weft__fd *fd = weft__fd_at(number);
+
+	if (fd == NULL)
+		return;
+	weft__fd_forget(fd, (int)number);
+	fd = weft__fd_at(number);
+	fd->kind = WEFT__RING;
+	fd->ring = flags;
 }
 
 void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *listener)

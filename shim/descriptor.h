@@ -32,6 +32,12 @@ int weft__socket_option(long number, int option);
 /** Learn a socket that was just made by this process, from its kind and flags. */
 void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *listener);
 
+/** Learn a ring that was just made, from the flags of io_uring_setup(2). */
+void weft__fd_new_ring(long number, uint32_t flags);
+
+/** Whether descriptors may be closed and opened unseen: nothing that is known of one is sure then. */
+extern bool weft__fd_unseen;
+
 /** Whether O_NONBLOCK is set on a descriptor. */
 bool weft__fd_nonblock(struct weft__fd *fd, long number);
 

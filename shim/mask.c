@@ -1,6 +1,9 @@
 /* See mask.h. */
 #include "mask.h"
 
+#include <errno.h>
+
+#include "call.h"
 #include "memory.h"
 #include "signals.h"
 #include "thread.h"
@@ -107,4 +110,36 @@ uint64_t weft__mask_returning(void)
 {
 	kernel_mask = weft__mask_common();
 	return kernel_mask;
+}
+
+long weft__mask_swap(long pointer, long bytes)
+{
+	struct weft__thread *me = weft__thread_here();
+	uint64_t mask;
+
+	if (pointer == 0)
+		return 0;
+	if (bytes != (long)sizeof(mask))
+		return -EINVAL;
+	if (weft__copy(&mask, (void *)pointer, sizeof(mask)) != 0)
+		return -EFAULT;
+	if (me->mask_swapped)
+		return 0;
+	me->mask_after = weft__mask_of(me);
+	me->mask_swapped = true;
+	weft__mask_set(me, mask);
+	weft__signals_check(me);
+	return 0;
+}
+
+long weft__mask_restore(long result)
+{
+	struct weft__thread *me = weft__thread_here();
+
+	if (me->mask_swapped && result != -EINTR) {
+		me->mask_swapped = false;
+		weft__mask_set(me, me->mask_after);
+		weft__signals_check(me);
+	}
+	return result;
 }

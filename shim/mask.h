@@ -60,6 +60,19 @@ void weft__mask_open(void);
 /** Let no signal in but the faults that guarded accesses have. */
 void weft__mask_close(void);
 
+/**
+ * Swap in the mask that ppoll(2) and its like wait with, read from the program's memory; the task's
+ * own goes back when the call is over.
+ *
+ * @param pointer  NULL: none
+ *
+ * @return 0, -EINVAL or -EFAULT
+ */
+long weft__mask_swap(long pointer, long bytes);
+
+/** The call is over with a result, which is passed on; without a signal the mask goes back here. */
+long weft__mask_restore(long result);
+
 /** What the kernel thread's mask is to be, to be set by rt_sigreturn(2). */
 uint64_t weft__mask_returning(void);
 

@@ -18,6 +18,7 @@
 #include <threads.h>
 
 #include "descriptor.h"
+#include "file.h"
 #include "futex.h"
 #include "hub.h"
 #include "kernel_handler.h"
@@ -188,6 +189,7 @@ static void wake_up(void)
 		refuse("the first thread is made on an alternate signal stack");
 		return;
 	}
+	weft__paths_look();
 	weft__report_begin();
 	weft__mask_close();
 	weft__waking = true;

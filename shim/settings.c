@@ -41,6 +41,22 @@ static bool read_switch(const char *name)
 	return false;
 }
 
+static enum weft__paths read_paths(void)
+{
+	static const char *const words[] = {[WEFT__PATHS_AS_NEEDED] = "auto",
+					    [WEFT__PATHS_IN_PLACE] = "0",
+					    [WEFT__PATHS_OFFLOADED] = "1"};
+	const char *value = getenv("WEFT_OFFLOAD_PATHS");
+
+	if (value == NULL || value[0] == '\0')
+		return WEFT__PATHS_AS_NEEDED;
+	for (enum weft__paths i = WEFT__PATHS_AS_NEEDED; i <= WEFT__PATHS_OFFLOADED; i++)
+		if (strcmp(value, words[i]) == 0)
+			return i;
+	weft__say("WEFT_OFFLOAD_PATHS=%s: neither 0, 1 nor auto, taken as auto", value);
+	return WEFT__PATHS_AS_NEEDED;
+}
+
 static unsigned int read_number(const char *name, unsigned int fallback, unsigned int least,
 				unsigned int most)
 {
@@ -70,5 +86,6 @@ void weft__read_settings(void)
 		return;
 	weft__settings.stats = read_switch("WEFT_STATS");
 	weft__settings.preempt_ms = read_number("WEFT_PREEMPT_MS", 10, 0, 10000);
+	weft__settings.paths = read_paths();
 	weft__offload_most = read_number("WEFT_OFFLOAD_THREADS", 64, 1, 1024);
 }

@@ -10,12 +10,20 @@
 /** The carrier of all tasks; its hub is there while weft is awake. */
 extern struct weft__carrier weft__process;
 
+/** WEFT_OFFLOAD_PATHS: who makes calls that look up a path. */
+enum weft__paths {
+	WEFT__PATHS_AS_NEEDED, /* offload threads when a far file system is mounted */
+	WEFT__PATHS_IN_PLACE,
+	WEFT__PATHS_OFFLOADED,
+};
+
 /** The environment (settings.c). */
 struct weft__settings {
 	bool on;    /* WEFT: without it the library does nothing */
 	bool stats; /* WEFT_STATS: print them when the process ends */
 	unsigned int
 		preempt_ms; /* WEFT_PREEMPT_MS: how long a task may run at least; 0: for ever */
+	enum weft__paths paths;
 };
 
 extern struct weft__settings weft__settings;

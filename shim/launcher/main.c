@@ -30,6 +30,8 @@ static const struct option {
 	{"--stats", "WEFT_STATS", "print statistics to stderr when the program ends"},
 	{"--offload-threads=", "WEFT_OFFLOAD_THREADS",
 	 "the most kernel threads for calls that only block, 1 to 1024 (64)"},
+	{"--offload-paths=", "WEFT_OFFLOAD_PATHS",
+	 "have them look up paths as well: 0, 1, auto (when a network is mounted)"},
 	{"--preempt-ms=", "WEFT_PREEMPT_MS",
 	 "how long a thread may compute while others wait, 1 to 10000 ms, 0 for ever (10)"},
 	{"--help", NULL, "print this and exit"},
