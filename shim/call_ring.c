@@ -3,8 +3,8 @@
  *
  * A ring has a descriptor that becomes readable with each completion. So what is to be submitted is,
  * then the completions are asked for with a timeout of nothing, and the task parks between such
- * questions. What cannot be asked so is an offload thread's, if the ring lets any but its own thread
- * enter: IORING_SETUP_IOPOLL, whose completions nobody announces, and waits that count in two steps.
+ * questions. What cannot be asked so is an offload thread's: IORING_SETUP_IOPOLL, whose completions
+ * nobody announces, and waits that count in two steps.
  *
  * The older interface has no descriptor: what has completed is taken at once, an offload thread
  * waits for the rest.
@@ -29,7 +29,9 @@
 #define REGISTER_RING_FDS 20
 #define UNREGISTER_RING_FDS 21
 #define REGISTER_SYNC_CANCEL 24
+#define SETUP_COOP_TASKRUN (1U << 8)
 #define SETUP_SINGLE_ISSUER (1U << 12)
+#define SETUP_DEFER_TASKRUN (1U << 13)
 
 /* How many rings a thread may register (IO_RINGFD_REG_MAX). */
 #define REGISTERED 16
@@ -43,15 +45,33 @@ struct wait_argument {
 
 static long registered[REGISTERED]; /* the number of each ring, by the index it was given; -1 */
 
+/*
+ * IORING_SETUP_DEFER_TASKRUN would keep completions back until the ring's own thread asks for them,
+ * and not even announce them; with IORING_SETUP_SINGLE_ISSUER no other thread may ask. They promise
+ * speed to the kernel, nothing to the program: the ring is made without, and says that it has them.
+ */
 long on_io_uring_setup(struct weft__call *c)
 {
 	struct io_uring_params params;
-	long number = weft__raw(SYS_io_uring_setup, c->arg[0], c->arg[1]);
+	uint32_t flags;
+	long number;
 
 	/* From here on descriptors come and go that weft does not see. */
 	weft__fd_unseen = true;
-	if (number >= 0 && weft__copy(&params, (void *)c->arg[1], sizeof(params)) == 0)
-		weft__fd_new_ring(number, params.flags);
+	if (weft__copy(&params, (void *)c->arg[1], sizeof(params)) != 0)
+		return WEFT__PASS;
+	flags = params.flags;
+	if ((flags & (SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN)) == SETUP_DEFER_TASKRUN)
+		return WEFT__PASS; /* not allowed */
+	if ((flags & SETUP_DEFER_TASKRUN) != 0 && (flags & IORING_SETUP_SQPOLL) == 0)
+		params.flags |= SETUP_COOP_TASKRUN;
+	params.flags &= ~(SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN);
+	number = weft__raw(SYS_io_uring_setup, c->arg[0], &params);
+	if (number < 0)
+		return number;
+	weft__fd_new_ring(number, params.flags);
+	params.flags = flags;
+	weft__copy((void *)c->arg[1], &params, sizeof(params));
 	return number;
 }
 
@@ -62,10 +82,10 @@ static long number_of_ring(const struct weft__call *c)
 	return (unsigned long)c->arg[0] < REGISTERED ? registered[c->arg[0]] : -1;
 }
 
-/* Whether any thread but the one that submits to it may wait for a ring. */
+/* Whether any thread may wait for a ring: not known of one that this process has not made. */
 static bool is_open_to_all(const struct weft__fd *fd)
 {
-	return fd->kind == WEFT__RING && (fd->ring & SETUP_SINGLE_ISSUER) == 0;
+	return fd->kind == WEFT__RING;
 }
 
 /* Whether there are enough completions: 0, or -ETIME. */
