@@ -275,7 +275,11 @@ static long transfer(const struct weft__call *c, const struct transfer *io)
 	}
 	if (n == -EAGAIN)
 		return offload_rest(c, io, 0);
-	return is_at_end(io, n) ? n : complete(c, io, n);
+	if (!is_at_end(io, n))
+		return complete(c, io, n);
+	if (n > 0)
+		weft__spend((unsigned int)(n / PAGE)); /* copied in 0.1 us a page */
+	return n;
 }
 
 long weft__file_io(struct weft__call *c)
@@ -287,8 +291,10 @@ long weft__file_io(struct weft__call *c)
 		return WEFT__PASS; /* an error, or not to wait */
 	if (io.order != 0 && weft__offload_in_order(io.order))
 		return offload_rest(c, &io, 0);
-	if (c->fd->kind == WEFT__MEMORY && io.bytes <= WEFT__MUCH)
+	if (c->fd->kind == WEFT__MEMORY && io.bytes <= WEFT__MUCH) {
+		weft__spend((unsigned int)(io.bytes / PAGE));
 		return WEFT__PASS;
+	}
 	return transfer(c, &io);
 }
 
