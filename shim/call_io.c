@@ -1,8 +1,8 @@
 /*
  * read(2), write(2) and their vectors, on whatever they are called.
  *
- * A socket is tried with MSG_DONTWAIT, a pipe with RWF_NOWAIT. For the rest (terminals, event
- * descriptors) readiness is waited for, and then the kernel does the call as it is.
+ * A socket is tried with MSG_DONTWAIT, a pipe or an event descriptor with RWF_NOWAIT. For the rest
+ * (terminals, FIFOs) readiness is waited for, and then the kernel does the call as it is.
  */
 #include <errno.h>
 #include <limits.h>
@@ -33,14 +33,14 @@ static long try_socket_readv(struct weft__call *c)
 	return weft__raw(SYS_recvmsg, c->arg[0], &message, MSG_DONTWAIT);
 }
 
-static long try_pipe_read(struct weft__call *c)
+static long try_read(struct weft__call *c)
 {
 	struct iovec whole = {(void *)c->arg[1], (size_t)c->arg[2]};
 
 	return weft__raw(SYS_preadv2, c->arg[0], &whole, 1, -1, -1, RWF_NOWAIT);
 }
 
-static long try_pipe_readv(struct weft__call *c)
+static long try_readv(struct weft__call *c)
 {
 	return weft__raw(SYS_preadv2, c->arg[0], c->arg[1], c->arg[2], -1, -1, RWF_NOWAIT);
 }
@@ -56,13 +56,16 @@ static long when_ready(struct weft__call *c, int events)
 	return result == 0 ? WEFT__PASS : result;
 }
 
-static long read_pipe(struct weft__call *c, weft__try *try)
+static long read_other(struct weft__call *c, weft__try *try)
 {
-	long n = weft__fd_retry(c, POLLIN, try, false);
+	long n;
 
+	if ((c->fd->no_nowait & POLLIN) != 0)
+		return when_ready(c, POLLIN);
+	n = weft__fd_retry(c, POLLIN, try, false);
 	if (n != -EOPNOTSUPP)
 		return n;
-	c->fd->kind = WEFT__OTHER; /* a FIFO, or a kernel before 6.3 */
+	c->fd->no_nowait |= POLLIN;
 	return when_ready(c, POLLIN);
 }
 
@@ -86,9 +89,8 @@ long on_read(struct weft__call *c)
 			c->fd->drained = true;
 		return n == -ENOTSOCK && weft__fd_relearn(c) ? on_read(c) : n;
 	case WEFT__PIPE:
-		return read_pipe(c, try_pipe_read);
 	case WEFT__OTHER:
-		return when_ready(c, POLLIN);
+		return read_other(c, try_read);
 	case WEFT__FILE:
 	case WEFT__MEMORY:
 		return weft__file_io(c);
@@ -111,9 +113,8 @@ long on_readv(struct weft__call *c)
 		n = weft__fd_retry(c, POLLIN, try_socket_readv, false);
 		return n == -ENOTSOCK && weft__fd_relearn(c) ? on_readv(c) : n;
 	case WEFT__PIPE:
-		return read_pipe(c, try_pipe_readv);
 	case WEFT__OTHER:
-		return when_ready(c, POLLIN);
+		return read_other(c, try_readv);
 	case WEFT__FILE:
 	case WEFT__MEMORY:
 		return weft__file_io(c);
