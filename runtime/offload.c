@@ -47,6 +47,9 @@ bool weft__offload_stops;
 /* The job this offload thread is at; NULL in all other threads. */
 static __thread struct weft__job *job_here __attribute__((tls_model("initial-exec")));
 
+/* Whether this offload thread has made a process. */
+static __thread bool is_parent __attribute__((tls_model("initial-exec")));
+
 static struct {
 	int lock;
 	struct weft__job *first, **last;
@@ -137,7 +140,8 @@ static struct weft__job *wait_for_job(unsigned int generation, int tid)
 		unlock_pool();
 		if (job != NULL || over)
 			return job;
-		waited = weft__raw(SYS_futex, &pool.posted, FUTEX_WAIT_PRIVATE, posted, &patience);
+		waited = weft__raw(SYS_futex, &pool.posted, FUTEX_WAIT_PRIVATE, posted,
+				   is_parent ? NULL : &patience);
 	}
 }
 
@@ -190,9 +194,12 @@ static struct weft__job *run_job(struct weft__job *job, int tid)
 	struct weft__job *next;
 
 	job_here = job;
-	do
-		job->result = weft__stoppable(&job->stopped, job->nr, job->arg);
-	while (job->result == -EINTR && !job->stopped);
+	if (job->run != NULL)
+		job->result = job->run(job);
+	else
+		do
+			job->result = weft__stoppable(&job->stopped, job->nr, job->arg);
+		while (job->result == -EINTR && !job->stopped);
 	job->signal = take_signal(job->result);
 	lock_pool();
 	job->tid = 0;
@@ -222,6 +229,13 @@ static void run_jobs(void *arg)
 	while ((job = wait_for_job(generation, tid)) != NULL)
 		while (job != NULL)
 			job = run_job(job, tid);
+	while (is_parent)
+		weft__raw(SYS_pause);
+}
+
+void weft__offload_is_parent(void)
+{
+	is_parent = true;
 }
 
 /* Take a job out of the queue; false when a thread has it. With the lock. */

@@ -39,7 +39,9 @@ enum weft__stop {
  */
 struct weft__job {
 	long nr, arg[6];
-	int data_arg;   /* which argument is to point to data; -1: none */
+	long (*run)(
+		struct weft__job *job); /* instead of the call, which it makes itself; or NULL */
+	int data_arg;                   /* which argument is to point to data; -1: none */
 	bool ends;      /* by itself, soon: a disk's work, not somebody's turn; it may be queued */
 	uint32_t order; /* calls of one order come one after the other, as made; 0: none; `ends` */
 	char data[WEFT__JOB_DATA];
@@ -76,6 +78,14 @@ WEFT__SHARED int weft__offload_call(struct weft__job *call);
 
 /** As weft__offload_call(), result and error in one. */
 WEFT__SHARED long weft__offload(struct weft__job *call);
+
+/**
+ * For a job's `run` that has made a process: its thread is that one's parent, and does not end before
+ * the process (PR_SET_PDEATHSIG of prctl(2)).
+ *
+ * Context    an offload thread
+ */
+WEFT__SHARED void weft__offload_is_parent(void);
 
 /** Whether calls of an order are queued or being made. Context: a task. */
 WEFT__SHARED bool weft__offload_in_order(uint32_t order);

@@ -189,3 +189,72 @@ TaskTest(offload, a_call_for_which_no_thread_can_be_made_is_refused)
 
 	cr_assert_eq(result, -EAGAIN);
 }
+
+static long run_twice(struct weft__job *job)
+{
+	return 2 * job->arg[0];
+}
+
+TaskTest(offload, a_job_may_be_more_than_a_call)
+{
+	struct weft__job job = {.run = run_twice, .arg = {21}, .data_arg = -1};
+
+	cr_assert_eq(weft__offload(&job), 42);
+}
+
+struct ordered {
+	weft_task *task;
+	int fd;
+	char byte;
+};
+
+static void write_in_order(void *arg)
+{
+	struct ordered *mine = arg;
+	struct weft__job job = {.nr = SYS_write,
+				.arg = {mine->fd, (long)&mine->byte, 1},
+				.data_arg = -1,
+				.ends = true,
+				.order = 7};
+
+	cr_assert_eq(weft__offload(&job), 1);
+}
+
+TaskTest(offload, calls_of_one_order_come_in_that_order)
+{
+	struct ordered writer[100];
+	char found[100];
+	int ends[2];
+
+	make_pipe(ends);
+	for (int i = 0; i < 100; i++) {
+		writer[i].fd = ends[1];
+		writer[i].byte = (char)i;
+		writer[i].task = spawn(write_in_order, &writer[i]);
+	}
+	for (int i = 0; i < 100; i++)
+		join(writer[i].task);
+
+	cr_assert_eq(read(ends[0], found, 100), 100);
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(found[i], i);
+	cr_assert_not(weft__offload_in_order(7));
+}
+
+TaskTest(offload, a_call_that_ends_finds_a_thread_where_others_wait)
+{
+	struct blocked blocked[4];
+
+	weft__offload_most = 4;
+	for (int i = 0; i < 4; i++)
+		start_read(&blocked[i]);
+	cr_assert_eq(blocked[3].result, -EAGAIN, "one of four is kept free");
+	cr_assert_eq(offload_getppid(), -EAGAIN, "it may last, too");
+	cr_assert_eq(
+		weft__offload(&(struct weft__job){.nr = SYS_getppid, .data_arg = -1, .ends = true}),
+		getppid());
+	for (int i = 0; i < 3; i++)
+		put_byte(blocked[i].ends[1]);
+	for (int i = 0; i < 4; i++)
+		join(blocked[i].task);
+}
