@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "catch.h"
 #include "descriptor.h"
 #include "offload.h"
 #include "process.h"
@@ -125,7 +126,7 @@ long weft__vfork_end(struct weft__call *c)
 
 	c->nr = SYS_clone;
 	end_vfork();
-	weft__current->inside = 1;
+	weft__go_inside(weft__current);
 	return result;
 }
 

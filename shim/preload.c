@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <threads.h>
 
+#include "catch.h"
 #include "descriptor.h"
 #include "futex.h"
 #include "hub.h"
@@ -74,14 +75,18 @@ static bool refuse(const char *why)
 static bool patch(void)
 {
 	struct weft__patch_result result, vdso;
+	static bool done;
 	const char *why;
 
-	if (weft__sites_patched > 0)
+	if (done)
 		return true;
 	if ((getauxval(AT_HWCAP2) & HWCAP2_WRFSBASE) == 0)
 		return refuse("no wrfsbase instruction (FSGSBASE, Linux 5.9)");
 	if (has_threads())
 		return refuse("there are threads already");
+	done = true;
+	if (weft__settings.catch_mode == WEFT__CATCH_ONLY)
+		return true;
 	why = weft__patch_libc(&result);
 	if (why != NULL)
 		return refuse(why);
@@ -97,6 +102,7 @@ static void *hub_main(void *carrier)
 {
 	weft__mask_end(weft__thread_here());
 	weft__current = NULL;
+	weft__selector = WEFT__SELECT_PASS; /* from here on it is entered from weft's code only */
 	weft__hub_run(carrier);
 }
 
@@ -159,8 +165,17 @@ long weft__waking_call(struct weft__call *c)
 	case SYS_clone3:
 	case SYS_rt_sigaction: /* of SIGSETXID, with the first thread */
 		weft__current = &weft__main_thread.task;
+		weft__go_inside(weft__current);
 		result = weft__handlers[c->nr](c);
+		weft__go_outside(weft__current);
 		weft__current = NULL;
+		return result;
+	case SYS_rt_sigprocmask:
+		if (!weft__catching)
+			return WEFT__PASS;
+		/* The next call of libc's may be caught. */
+		result = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3]);
+		weft__mask_close();
 		return result;
 	default:
 		return WEFT__PASS;
@@ -189,6 +204,12 @@ static void wake_up(void)
 		return;
 	}
 	weft__report_begin();
+	if (weft__settings.catch_mode != WEFT__CATCH_NONE && !weft__catch_begin() &&
+	    weft__settings.catch_mode == WEFT__CATCH_ONLY) {
+		weft__signals_end(&weft__main_thread);
+		refuse("the kernel does not catch calls (Linux 5.11)");
+		return;
+	}
 	weft__mask_close();
 	weft__waking = true;
 	if (renewal_due && renew_libuv != NULL)
@@ -219,6 +240,7 @@ void weft__asleep(void)
 	uint64_t mask = weft__mask_of(me);
 
 	renewal_due = true;
+	weft__catch_end();
 	weft__current = NULL;
 	weft__process.hub = NULL;
 	weft__report_end();

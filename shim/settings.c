@@ -41,6 +41,20 @@ static bool read_switch(const char *name)
 	return false;
 }
 
+static enum weft__catch_mode read_catch_mode(void)
+{
+	const char *value = getenv("WEFT_CATCH");
+
+	if (value == NULL || value[0] == '\0' || strcmp(value, "none") == 0)
+		return WEFT__CATCH_NONE;
+	if (strcmp(value, "all") == 0)
+		return WEFT__CATCH_ALL;
+	if (strcmp(value, "only") == 0)
+		return WEFT__CATCH_ONLY;
+	weft__say("WEFT_CATCH=%s: neither none nor all nor only, taken as none", value);
+	return WEFT__CATCH_NONE;
+}
+
 static unsigned int read_number(const char *name, unsigned int fallback, unsigned int least,
 				unsigned int most)
 {
@@ -69,6 +83,7 @@ void weft__read_settings(void)
 	if (!weft__settings.on)
 		return;
 	weft__settings.stats = read_switch("WEFT_STATS");
+	weft__settings.catch_mode = read_catch_mode();
 	weft__settings.preempt_ms = read_number("WEFT_PREEMPT_MS", 10, 0, 10000);
 	weft__offload_most = read_number("WEFT_OFFLOAD_THREADS", 64, 1, 1024);
 }

@@ -10,12 +10,20 @@
 /** The carrier of all tasks; its hub is there while weft is awake. */
 extern struct weft__carrier weft__process;
 
+/** WEFT_CATCH: what becomes of calls whose sites are not patched (catch.h). */
+enum weft__catch_mode {
+	WEFT__CATCH_NONE, /* they are the kernel's */
+	WEFT__CATCH_ALL,  /* they are caught */
+	WEFT__CATCH_ONLY, /* and no site is patched */
+};
+
 /** The environment (settings.c). */
 struct weft__settings {
 	bool on;    /* WEFT: without it the library does nothing */
 	bool stats; /* WEFT_STATS: print them when the process ends */
 	unsigned int
 		preempt_ms; /* WEFT_PREEMPT_MS: how long a task may run at least; 0: for ever */
+	enum weft__catch_mode catch_mode;
 };
 
 extern struct weft__settings weft__settings;

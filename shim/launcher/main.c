@@ -32,6 +32,8 @@ static const struct option {
 	 "the most kernel threads for calls that only block, 1 to 1024 (64)"},
 	{"--preempt-ms=", "WEFT_PREEMPT_MS",
 	 "how long a thread may compute while others wait, 1 to 10000 ms, 0 for ever (10)"},
+	{"--catch=", "WEFT_CATCH",
+	 "all: answer calls of code that cannot be patched, too, slowly; only: patch none (none)"},
 	{"--help", NULL, "print this and exit"},
 	{"--version", NULL, "print the version and exit"},
 };
