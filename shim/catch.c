@@ -63,26 +63,22 @@ void weft__entry_caught(void);
 void weft__entry_native(void);
 weft__handler weft__caught_fork, weft__caught_vfork;
 
-bool weft__catch_begin(void)
+long weft__catch_begin(void)
 {
 	struct weft__text own;
 	long err = weft__find_text("libweft-preload.so", &own);
 
+	if (err != 0)
+		return err;
 	memset(places, 0, sizeof(places));
 	weft__caught = (struct weft__caught){.calls = 0};
 	catcher = weft__raw(SYS_gettid);
 	weft__selector = WEFT__SELECT_CATCH;
 	weft__catching = true;
-	weft__mask_tell_kernel();
-	if (err == 0)
-		err = weft__raw(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON,
-				own.start, own.end - own.start, &weft__selector);
-	if (err == 0)
-		return true;
-	weft__catching = false;
-	weft__say("calls from sites that cannot be patched are not caught: %s",
-		  strerror((int)-err));
-	return false;
+	err = weft__raw(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, own.start,
+			own.end - own.start, &weft__selector);
+	weft__catching = err == 0;
+	return err;
 }
 
 void weft__catch_end(void)

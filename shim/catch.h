@@ -52,13 +52,13 @@ static inline void weft__go_outside(struct weft_task *me)
 }
 
 /**
- * Have the kernel bring weft the calls of the calling thread; if it will not, say so in one line.
+ * Have the kernel bring weft the calls of the calling thread.
  *
  * Context  the carrier before it has a hub, after weft__signals_begin()
  *
- * @return whether it does
+ * @return 0, or what the kernel says, -EINVAL before Linux 5.11
  */
-bool weft__catch_begin(void);
+long weft__catch_begin(void);
 
 /** Be brought no more calls: when going to sleep, in a child after fork(2) above all. */
 void weft__catch_end(void);

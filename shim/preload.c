@@ -182,6 +182,24 @@ long weft__waking_call(struct weft__call *c)
 	}
 }
 
+/* False when there is no other way, and the kernel refuses this one. */
+static bool catch_calls(void)
+{
+	long err = 0;
+
+	if (weft__settings.catch_mode != WEFT__CATCH_NONE)
+		err = weft__catch_begin();
+	if (err == 0)
+		return true;
+	if (weft__settings.catch_mode == WEFT__CATCH_ONLY) {
+		weft__current = &weft__main_thread.task;
+		weft__asleep();
+		return refuse("the kernel catches no calls (Linux 5.11 does)");
+	}
+	weft__say("what cannot be patched is not caught: %s", strerror((int)-err));
+	return true;
+}
+
 /*
  * Patch libc if it is not yet, make the calling thread a task, make the hub. When that cannot be
  * done it is said in one line, once, and the program runs as if weft were not there.
@@ -204,13 +222,9 @@ static void wake_up(void)
 		return;
 	}
 	weft__report_begin();
-	if (weft__settings.catch_mode != WEFT__CATCH_NONE && !weft__catch_begin() &&
-	    weft__settings.catch_mode == WEFT__CATCH_ONLY) {
-		weft__signals_end(&weft__main_thread);
-		refuse("the kernel does not catch calls (Linux 5.11)");
-		return;
-	}
 	weft__mask_close();
+	if (!catch_calls())
+		return;
 	weft__waking = true;
 	if (renewal_due && renew_libuv != NULL)
 		renew_libuv();
