@@ -105,6 +105,7 @@ static void end_vfork(void)
 		return;
 	weft__current = weft__vfork_task;
 	weft__vfork_task = NULL;
+	weft__go_outside(weft__current);
 	take_back_mask();
 }
 

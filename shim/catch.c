@@ -49,7 +49,8 @@
 #endif
 
 #define SYSCALL_BYTES 2 /* `int $0x80` has as many */
-#define PLACES 4096     /* a power of 2 */
+#define RED_ZONE 128U
+#define PLACES 4096 /* a power of 2 */
 
 volatile uint8_t weft__selector;
 bool weft__catching;
@@ -61,6 +62,7 @@ static uintptr_t places[PLACES];
 /* entry_x86_64.S: rcx is the address of the site, r11 the handler; or the kernel is to answer. */
 void weft__entry_caught(void);
 void weft__entry_native(void);
+void weft__entry_int80(void);
 weft__handler weft__caught_fork, weft__caught_vfork;
 
 long weft__catch_begin(void)
@@ -169,6 +171,17 @@ static weft__handler *handler_of(long nr)
 	}
 }
 
+/* Numbers and arguments of 32-bit programs: they are the kernel's. */
+static void pass_int80(greg_t *reg)
+{
+	greg_t way_back = reg[REG_RIP] + SYSCALL_BYTES;
+	uintptr_t at = (uintptr_t)reg[REG_RSP] - RED_ZONE - sizeof(way_back);
+
+	weft__copy((void *)at, &way_back, sizeof(way_back));
+	reg[REG_RSP] = (greg_t)at;
+	reg[REG_RIP] = (greg_t)(uintptr_t)weft__entry_int80;
+}
+
 bool weft__catch(struct weft__thread *me, const siginfo_t *info, struct weft__ucontext *ucontext)
 {
 	greg_t *reg = ucontext->registers.gregs;
@@ -179,15 +192,18 @@ bool weft__catch(struct weft__thread *me, const siginfo_t *info, struct weft__uc
 		return false;
 	reg[REG_RIP] -= SYSCALL_BYTES;
 	/*
-	 * Of a task in weft's code, or of nobody, as after a vfork(2); or a number of another
-	 * architecture. It is made where it stands, and until a task leaves weft's code, others are.
+	 * Of nobody, as by a handler right after a vfork(2), or of a task in weft's code. It is made
+	 * where it stands, and so are others until a task leaves weft's code.
 	 */
-	if ((me == NULL && !weft__waking) || (me != NULL && me->task.inside) ||
-	    info->si_arch != AUDIT_ARCH_X86_64) {
+	if (me == NULL ? !weft__waking : me->task.inside) {
 		weft__selector = WEFT__SELECT_PASS;
 		return true;
 	}
 	count_call((uintptr_t)reg[REG_RIP]);
+	if (info->si_arch != AUDIT_ARCH_X86_64) {
+		pass_int80(reg);
+		return true;
+	}
 	handler = handler_of(reg[REG_RAX]);
 	/* A system call leaves nothing of these two. */
 	reg[REG_RCX] = reg[REG_RIP];

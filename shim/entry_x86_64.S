@@ -264,6 +264,13 @@ weft__entry_native:
 5:	syscall	/* its frame is at the stack pointer */
 	ud2
 
+/* A caught `int $0x80`, which keeps all registers: on the stack is where to go on. */
+	.globl	weft__entry_int80
+	.hidden	weft__entry_int80
+weft__entry_int80:
+	int	$0x80
+	ret	$RED_ZONE
+
 /* A caught call. r11: the handler; rcx: the site, which is its own stub. */
 	.globl	weft__entry_caught
 	.hidden	weft__entry_caught

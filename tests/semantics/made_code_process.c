@@ -4,7 +4,11 @@
  */
 #include "made_code.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <ucontext.h>
 
 #define STACK_BYTES 65536
@@ -110,8 +114,79 @@ static void return_again(void)
 	    sigismember(&mask, SIGUSR2), (stack.ss_flags & SS_DISABLE) == 0);
 }
 
+static void answer_trapped(int signal, siginfo_t *info, void *ucontext)
+{
+	(void)signal;
+	say("trapped: %d %d", info->si_code, info->si_syscall == SYS_getppid);
+	((ucontext_t *)ucontext)->uc_mcontext.gregs[REG_RAX] = 42;
+}
+
+/* A filter of the program's own sends SIGSYS, too (seccomp(2)). */
+static void trap_getppid(void)
+{
+	struct sigaction action = {.sa_sigaction = answer_trapped, .sa_flags = SA_SIGINFO};
+	struct sock_filter rules[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(rules) / sizeof(*rules), rules};
+
+	check(sigaction(SIGSYS, &action, NULL) == 0);
+	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+/* Its first thread comes when SIGSYS is blocked and ignored. */
+static void live_with_sigsys(void)
+{
+	made_call *made_getppid = make_call(SYS_getppid);
+	sigset_t all;
+
+	sigfillset(&all);
+	check(sigprocmask(SIG_BLOCK, &all, NULL) == 0);
+	check(signal(SIGSYS, SIG_IGN) == SIG_DFL);
+	become_threaded();
+	say("ignored: %d", made(made_getppid, 0) == getppid() && kill(getpid(), SIGSYS) == 0);
+	check(sigprocmask(SIG_UNBLOCK, &all, NULL) == 0);
+	trap_getppid();
+	say_made("a trapped call", made(made_getppid, 0));
+	made(made_exit_group, 5);
+}
+
+/* Calls as 32-bit programs make them: no kernel has to know how. */
+static void call_by_int80(void)
+{
+	long result;
+
+	become_threaded();
+	for (int i = 0; i < 3; i++) {
+		__asm__ volatile("int $0x80"
+				 : "=a"(result)
+				 : "0"(20) /* getpid */
+				 : "r8", "r9", "r10", "r11", "memory");
+		check(result == getpid());
+	}
+	made(made_exit_group, 6);
+}
+
+static void live_oddly(void)
+{
+	long child = made(made_fork, 0);
+
+	if (child == 0)
+		live_with_sigsys();
+	reap("SIGSYS", child);
+	child = made(made_fork, 0);
+	if (child == 0)
+		call_by_int80();
+	reap("int $0x80", child);
+}
+
 static void do_all(void)
 {
+	live_oddly();
 	fork_made();
 	vfork_made();
 	clone_made();
