@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "catch.h"
 #include "descriptor.h"
 #include "file.h"
 #include "offload.h"
@@ -105,6 +106,7 @@ static void end_vfork(void)
 		return;
 	weft__current = weft__vfork_task;
 	weft__vfork_task = NULL;
+	weft__go_outside(weft__current);
 	take_back_mask();
 }
 
@@ -126,7 +128,7 @@ long weft__vfork_end(struct weft__call *c)
 
 	c->nr = SYS_clone;
 	end_vfork();
-	weft__current->inside = 1;
+	weft__go_inside(weft__current);
 	return result;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "catch.h"
 #include "parking.h"
 #include "futex.h"
 #include "handlers.h"
@@ -77,7 +78,7 @@ long on_exit_thread(struct weft__call *c)
 	if (me->task.carrier->tasks == 1) {
 		if (c->arg[0] != 0 || !weft__hub_counted)
 			weft__raw(SYS_exit_group, c->arg[0]);
-		me->task.inside = 0;
+		weft__go_outside(&me->task);
 		exit(0);
 	}
 	weft__robust_exit(me);
@@ -135,6 +136,8 @@ long on_prctl(struct weft__call *c)
 {
 	struct weft__thread *me = weft__thread_here();
 
+	if (c->arg[0] == PR_SET_SYSCALL_USER_DISPATCH && weft__catching)
+		return -EINVAL; /* it is weft's (catch.c) */
 	if (is_inherited(c->arg[0]))
 		return on_credentials(c);
 	if (me == &weft__main_thread) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <ucontext.h>
 
+#include "catch.h"
 #include "descriptor.h"
 #include "futex.h"
 #include "mask.h"
@@ -65,7 +66,7 @@ static void end_handler(const struct weft__ucontext *ucontext)
 
 	if (me == NULL)
 		return;
-	me->task.inside = 1;
+	weft__go_inside(&me->task);
 	weft__mask_set(me, ucontext->mask);
 	if ((ucontext->stack.ss_flags & (int)SS_AUTODISARM) != 0)
 		me->altstack = ucontext->stack;
@@ -86,10 +87,10 @@ static void leave_for(const struct weft__action *action, const struct weft__ucon
 		me = weft__thread_here();
 		if (me == NULL)
 			return;
-		me->task.inside = 0;
+		weft__go_outside(&me->task);
 		if (!me->task.attention)
 			return;
-		me->task.inside = 1;
+		weft__go_inside(&me->task);
 	}
 }
 

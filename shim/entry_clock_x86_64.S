@@ -20,7 +20,7 @@ weft__entry_clock:
 	je	weft__entry
 	cmp	$LAST_KNOWN_CLOCK, %edi
 	ja	weft__entry
-	jmp	*%rcx
+	jmp	weft__entry_native
 	.cfi_endproc
 	.size	weft__entry_clock, . - weft__entry_clock
 

@@ -3,7 +3,8 @@
  *
  * A stub jumps to weft__entry with every register as at the site, but for rcx, which holds the
  * address of the `syscall` instruction in the stub: a system call destroys rcx and r11 anyway, and
- * nothing else. There are two ways out: to that instruction (native), or past it (answered).
+ * nothing else. There are two ways out: to that instruction (native), or past it (answered). What
+ * is caught (catch.c) comes in at weft__entry_caught, with the address of the one at the site.
  *
  * Offsets in the frame are those of struct weft__call.
  */
@@ -26,30 +27,20 @@
 
 #define CALLS     512
 #define RED_ZONE  128
-#define NR_FUTEX  202
 
-	.text
-	.globl	weft__entry
-	.hidden	weft__entry
-	.globl	weft__entry_end
-	.hidden	weft__entry_end
-	.type	weft__entry, @function
-	.p2align 6
-weft__entry:
-	.cfi_startproc
-	.cfi_undefined %rip
-	mov	weft__current@gottpoff(%rip), %r11
-	cmpq	$0, %fs:(%r11)
-	je	foreign
-	cmp	$CALLS, %eax
-	jae	native
-	mov	%eax, %eax
-	lea	weft__handlers(%rip), %r11
-	mov	(%r11,%rax,8), %r11
-	test	%r11, %r11
-	jz	native
-save:
-	/* r11: the handler. The frame goes below the red zone of whoever made the call. */
+#define NR_RT_SIGRETURN 15
+#define NR_FORK         57
+#define NR_VFORK        58
+#define NR_FUTEX       202
+
+#define SELECT_PASS  0
+#define SELECT_CATCH 1
+
+/*
+ * Build the frame below the red zone of whoever made the call. r11 is the handler and stays; rax
+ * and rbx are overwritten. "load pc" is the instruction that finds where the call returns to.
+ */
+	.macro	build_frame load, pc
 	lea	-RED_ZONE(%rsp), %rsp
 	push	%rbx
 	lea	RED_ZONE + 8(%rsp), %rbx
@@ -65,7 +56,7 @@ save:
 	mov	-RED_ZONE - 8(%rbx), %rax
 	mov	%rbx, CALL_SP(%rsp)
 	mov	%rax, CALL_RBX(%rsp)
-	mov	-8(%rcx), %rax
+	\load	\pc, %rax
 	mov	%rbp, CALL_RBP(%rsp)
 	mov	%r12, CALL_R12(%rsp)
 	mov	%r13, CALL_R13(%rsp)
@@ -89,6 +80,51 @@ save:
 	movaps	%xmm13, CALL_XMM + 208(%rsp)
 	movaps	%xmm14, CALL_XMM + 224(%rsp)
 	movaps	%xmm15, CALL_XMM + 240(%rsp)
+	.endm
+
+	.macro	load_xmm frame
+	movaps	CALL_XMM(\frame), %xmm0
+	movaps	CALL_XMM + 16(\frame), %xmm1
+	movaps	CALL_XMM + 32(\frame), %xmm2
+	movaps	CALL_XMM + 48(\frame), %xmm3
+	movaps	CALL_XMM + 64(\frame), %xmm4
+	movaps	CALL_XMM + 80(\frame), %xmm5
+	movaps	CALL_XMM + 96(\frame), %xmm6
+	movaps	CALL_XMM + 112(\frame), %xmm7
+	movaps	CALL_XMM + 128(\frame), %xmm8
+	movaps	CALL_XMM + 144(\frame), %xmm9
+	movaps	CALL_XMM + 160(\frame), %xmm10
+	movaps	CALL_XMM + 176(\frame), %xmm11
+	movaps	CALL_XMM + 192(\frame), %xmm12
+	movaps	CALL_XMM + 208(\frame), %xmm13
+	movaps	CALL_XMM + 224(\frame), %xmm14
+	movaps	CALL_XMM + 240(\frame), %xmm15
+	.endm
+
+	.text
+	.globl	weft__entry
+	.hidden	weft__entry
+	.globl	weft__entry_end
+	.hidden	weft__entry_end
+	.type	weft__entry, @function
+	.p2align 6
+weft__entry:
+	.cfi_startproc
+	.cfi_undefined %rip
+	mov	weft__current@gottpoff(%rip), %r11
+	cmpq	$0, %fs:(%r11)
+	je	foreign
+	cmp	$CALLS, %eax
+	jae	weft__entry_native
+	mov	%eax, %eax
+	lea	weft__handlers(%rip), %r11
+	mov	(%r11,%rax,8), %r11
+	test	%r11, %r11
+	jz	weft__entry_native
+save:
+	/* r11: the handler. Behind the jump to here, the stub says what is behind the site. */
+	build_frame mov, -8(%rcx)
+enter:
 	mov	%rsp, %rbx
 	/*
 	 * From here to `leave`, rbx is the frame, and the unwinder walks on as if the handler had
@@ -102,6 +138,7 @@ save:
 	test	%rax, %rax
 	jz	again
 	movw	$1, TASK_INSIDE(%rax)	/* and not restarted */
+	movb	$SELECT_PASS, weft__selector(%rip)
 again:
 	/* r11: the handler; rbx and rsp: the frame. */
 	mov	%rbx, %rdi
@@ -115,26 +152,12 @@ done:
 	mov	%fs:(%rcx), %rcx
 	test	%rcx, %rcx
 	jz	leave
+	movb	$SELECT_CATCH, weft__selector(%rip)
 	movb	$0, TASK_INSIDE(%rcx)
 	cmpb	$0, TASK_ATTENTION(%rcx)
 	jne	attend
 leave:
-	movaps	CALL_XMM(%rbx), %xmm0
-	movaps	CALL_XMM + 16(%rbx), %xmm1
-	movaps	CALL_XMM + 32(%rbx), %xmm2
-	movaps	CALL_XMM + 48(%rbx), %xmm3
-	movaps	CALL_XMM + 64(%rbx), %xmm4
-	movaps	CALL_XMM + 80(%rbx), %xmm5
-	movaps	CALL_XMM + 96(%rbx), %xmm6
-	movaps	CALL_XMM + 112(%rbx), %xmm7
-	movaps	CALL_XMM + 128(%rbx), %xmm8
-	movaps	CALL_XMM + 144(%rbx), %xmm9
-	movaps	CALL_XMM + 160(%rbx), %xmm10
-	movaps	CALL_XMM + 176(%rbx), %xmm11
-	movaps	CALL_XMM + 192(%rbx), %xmm12
-	movaps	CALL_XMM + 208(%rbx), %xmm13
-	movaps	CALL_XMM + 224(%rbx), %xmm14
-	movaps	CALL_XMM + 240(%rbx), %xmm15
+	load_xmm %rbx
 	mov	CALL_ARG(%rbx), %rdi
 	mov	CALL_ARG + 8(%rbx), %rsi
 	mov	CALL_ARG + 16(%rbx), %rdx
@@ -163,7 +186,7 @@ pass:
 	mov	CALL_SP(%rbx), %r11
 	mov	CALL_RBX(%rbx), %rbx
 	mov	%r11, %rsp
-	jmp	*%rcx
+	jmp	weft__entry_native
 borrow:
 	/*
 	 * The child runs in this memory until it execs or exits, on another stack maybe, with
@@ -189,6 +212,7 @@ borrow:
 	.cfi_restore_state
 attend:
 	movb	$1, TASK_INSIDE(%rcx)
+	movb	$SELECT_PASS, weft__selector(%rip)
 	mov	%rbx, %rdi
 	mov	%rax, %rsi
 	call	weft__attend
@@ -210,8 +234,49 @@ foreign:
 	lea	weft__waking_call(%rip), %r11
 	cmpb	$0, weft__waking(%rip)
 	jne	save
-native:
 	jmp	*%rcx
+
+/*
+ * Let the kernel answer: in the stub; or here, where nothing is caught (catch.c). The way back is
+ * kept below the red zone, out of reach of signal handlers, though not of a child on this stack.
+ */
+	.globl	weft__entry_native
+	.hidden	weft__entry_native
+weft__entry_native:
+	cmpb	$0, weft__catching(%rip)
+	jne	4f
+	jmp	*%rcx
+4:	lea	weft__caught_fork(%rip), %r11
+	cmp	$NR_FORK, %eax
+	je	save
+	lea	weft__caught_vfork(%rip), %r11
+	cmp	$NR_VFORK, %eax
+	je	save
+	cmp	$NR_RT_SIGRETURN, %eax
+	je	5f
+	lea	-RED_ZONE(%rsp), %rsp
+	push	%rcx
+	syscall
+	pop	%rcx
+	lea	RED_ZONE(%rsp), %rsp
+	add	$2, %rcx
+	jmp	*%rcx
+5:	syscall	/* its frame is at the stack pointer */
+	ud2
+
+/* A caught `int $0x80`, which keeps all registers: on the stack is where to go on. */
+	.globl	weft__entry_int80
+	.hidden	weft__entry_int80
+weft__entry_int80:
+	int	$0x80
+	ret	$RED_ZONE
+
+/* A caught call. r11: the handler; rcx: the site, which is its own stub. */
+	.globl	weft__entry_caught
+	.hidden	weft__entry_caught
+weft__entry_caught:
+	build_frame lea, 2(%rcx)
+	jmp	enter
 
 /* void weft__entry_child(struct weft__call *call): on the new stack, with the frame's registers. */
 	.globl	weft__entry_child
@@ -259,6 +324,78 @@ vfork:
 	jmp	weft__vfork_done
 	.cfi_endproc
 	.size	vfork, . - vfork
+
+/*
+ * long weft__clone_apart(struct weft__call *call): see catch.h. The child has all registers of the
+ * call, but for what it is given; where it goes on is in the red zone of its stack: the parent's
+ * frame may be gone when it looks.
+ */
+	.globl	weft__clone_apart
+	.hidden	weft__clone_apart
+	.type	weft__clone_apart, @function
+weft__clone_apart:
+	.cfi_startproc
+	push	%rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbx, 0
+	push	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbp, 0
+	push	%r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r12, 0
+	push	%r13
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r13, 0
+	push	%r14
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r14, 0
+	push	%r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r15, 0
+	load_xmm %rdi
+	mov	CALL_NR(%rdi), %rax
+	mov	CALL_ARG + 8(%rdi), %rsi
+	mov	CALL_ARG + 16(%rdi), %rdx
+	mov	CALL_ARG + 24(%rdi), %r10
+	mov	CALL_ARG + 32(%rdi), %r8
+	mov	CALL_ARG + 40(%rdi), %r9
+	mov	CALL_RBX(%rdi), %rbx
+	mov	CALL_RBP(%rdi), %rbp
+	mov	CALL_R12(%rdi), %r12
+	mov	CALL_R13(%rdi), %r13
+	mov	CALL_R14(%rdi), %r14
+	mov	CALL_R15(%rdi), %r15
+	mov	CALL_ARG(%rdi), %rdi
+	syscall
+	test	%rax, %rax
+	jz	7f
+	pop	%r15
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r15
+	pop	%r14
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r14
+	pop	%r13
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r13
+	pop	%r12
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r12
+	pop	%rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %rbp
+	pop	%rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %rbx
+	ret
+	.cfi_endproc
+	.cfi_startproc
+	.cfi_undefined %rip
+7:	mov	-8(%rsp), %rcx
+	jmp	*%rcx
+	.cfi_endproc
+	.size	weft__clone_apart, . - weft__clone_apart
 
 /* void weft__call_handler(handler, signal, info, ucontext, stack_top): see deliver.h */
 	.globl	weft__call_handler

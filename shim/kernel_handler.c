@@ -20,6 +20,7 @@
 #include <time.h>
 #include <ucontext.h>
 
+#include "catch.h"
 #include "cpu.h"
 #include "deliver.h"
 #include "mask.h"
@@ -70,7 +71,7 @@ static void go_back(struct weft__thread *me, struct weft__ucontext *ucontext)
 {
 	ucontext->stack = weft__kernel_handler_stack;
 	ucontext->mask = weft__mask_returning();
-	me->task.inside = 0;
+	weft__go_outside(&me->task);
 }
 
 /*
@@ -175,8 +176,8 @@ static bool redirect(struct weft__thread *me, struct weft__ucontext *ucontext,
 	reg[REG_RDI] = (greg_t)at;
 	reg[REG_EFL] &= ~(greg_t)DIRECTION_AND_TRAP;
 	ucontext->registers.fpregs = NULL; /* it starts with that of a new program */
-	ucontext->mask = WEFT__IN_HANDLER;
-	me->task.inside = 1;
+	ucontext->mask = weft__mask_in_handler();
+	weft__go_inside(&me->task);
 	return true;
 }
 
@@ -260,12 +261,11 @@ static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__uc
 	return true;
 }
 
-void weft__on_kernel_signal(int signal, siginfo_t *info, void *arg)
+static void handle_signal(struct weft__thread *me, siginfo_t *info, struct weft__ucontext *ucontext)
 {
-	struct weft__thread *me = weft__thread_here();
-	struct weft__ucontext *ucontext = arg;
+	int signal = info->si_signo;
 
-	if (handle_fault(me, info, ucontext) || weft__offload_stop(info, arg) ||
+	if (handle_fault(me, info, ucontext) || weft__offload_stop(info, (void *)ucontext) ||
 	    handle_own(me, info, ucontext))
 		return;
 	if (me == NULL && weft__hub_of == NULL) {
@@ -284,6 +284,25 @@ void weft__on_kernel_signal(int signal, siginfo_t *info, void *arg)
 		deliver_soon(me, ucontext, info, deliver);
 	else
 		make_way_soon(me, ucontext, info);
+}
+
+void weft__on_kernel_signal(int signal, siginfo_t *info, void *ucontext)
+{
+	struct weft__thread *me = weft__thread_here();
+	uint8_t before;
+
+	if (signal == SIGSYS && weft__catch(me, info, ucontext))
+		return;
+	if (me == NULL || me->task.inside) {
+		handle_signal(me, info, ucontext);
+		return;
+	}
+	/* The handler is weft's code, in the middle of the program's, or of the handler itself. */
+	before = weft__selector;
+	weft__selector = WEFT__SELECT_PASS;
+	handle_signal(me, info, ucontext);
+	if (!me->task.inside)
+		weft__selector = before;
 }
 
 /*

@@ -5,11 +5,21 @@
 
 #include "call.h"
 #include "memory.h"
+#include "shim.h"
 #include "signals.h"
 #include "thread.h"
 
 static struct weft__mask_group first_group;
 static uint64_t kernel_mask; /* what it has, as far as weft has set it */
+
+uint64_t weft__mask_in_handler(void)
+{
+	uint64_t admitted = weft__signal_bit(SIGSEGV) | weft__signal_bit(SIGBUS);
+
+	if (weft__settings.catch_mode != WEFT__CATCH_NONE)
+		admitted |= weft__signal_bit(SIGSYS);
+	return ~admitted;
+}
 
 uint64_t weft__mask_common(void)
 {
@@ -18,7 +28,7 @@ uint64_t weft__mask_common(void)
 	for (struct weft__mask_group *group = &first_group; group != NULL; group = group->next)
 		if (group->threads > 0)
 			common &= group->mask;
-	return common & WEFT__IN_HANDLER & ~WEFT__UNBLOCKABLE &
+	return common & weft__mask_in_handler() & ~WEFT__UNBLOCKABLE &
 	       ~weft__signal_bit(WEFT__SIGNAL_SETXID);
 }
 
@@ -102,7 +112,7 @@ void weft__mask_open(void)
 
 void weft__mask_close(void)
 {
-	kernel_mask = WEFT__IN_HANDLER;
+	kernel_mask = weft__mask_in_handler();
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &kernel_mask, NULL, sizeof(kernel_mask));
 }
 

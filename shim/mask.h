@@ -1,7 +1,8 @@
 /*
  * Signal masks: each task's own, and the kernel thread's, which is what all tasks have in common.
  *
- * Faults are let in always, and the signal by which tasks are preempted.
+ * Faults are let in always, and the signal by which tasks are preempted; what a caught call raises
+ * is, where there is such a thing (catch.h).
  *
  * A signal that every task blocks stays pending in the kernel, as it would with threads; any other
  * is let in, and signal.c finds a task that admits it. Few masks are in use at a time, so tasks
@@ -24,14 +25,16 @@ struct weft__mask_group {
 /** SIGKILL and SIGSTOP. */
 #define WEFT__UNBLOCKABLE (UINT64_C(1) << (SIGKILL - 1) | UINT64_C(1) << (SIGSTOP - 1))
 
-/** The mask in which weft's handler for the kernel runs: guarded accesses may fault there. */
-#define WEFT__IN_HANDLER \
-	(UINT64_MAX & ~(UINT64_C(1) << (SIGSEGV - 1)) & ~(UINT64_C(1) << (SIGBUS - 1)))
-
 static inline uint64_t weft__signal_bit(int signal)
 {
 	return UINT64_C(1) << (signal - 1);
 }
+
+/**
+ * The mask in which weft's handler for the kernel runs: guarded accesses may fault there, and a
+ * handler of the program's that is called at once may make a call that is caught.
+ */
+uint64_t weft__mask_in_handler(void);
 
 /** Start over with one thread that has the kernel thread's mask. */
 void weft__mask_begin(struct weft__thread *only);

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <threads.h>
 
+#include "catch.h"
 #include "descriptor.h"
 #include "file.h"
 #include "futex.h"
@@ -75,14 +76,18 @@ static bool refuse(const char *why)
 static bool patch(void)
 {
 	struct weft__patch_result result, vdso;
+	static bool done;
 	const char *why;
 
-	if (weft__sites_patched > 0)
+	if (done)
 		return true;
 	if ((getauxval(AT_HWCAP2) & HWCAP2_WRFSBASE) == 0)
 		return refuse("no wrfsbase instruction (FSGSBASE, Linux 5.9)");
 	if (has_threads())
 		return refuse("there are threads already");
+	done = true;
+	if (weft__settings.catch_mode == WEFT__CATCH_ONLY)
+		return true;
 	why = weft__patch_libc(&result);
 	if (why != NULL)
 		return refuse(why);
@@ -98,6 +103,7 @@ static void *hub_main(void *carrier)
 {
 	weft__mask_end(weft__thread_here());
 	weft__current = NULL;
+	weft__selector = WEFT__SELECT_PASS; /* from here on it is entered from weft's code only */
 	weft__hub_run(carrier);
 }
 
@@ -160,12 +166,39 @@ long weft__waking_call(struct weft__call *c)
 	case SYS_clone3:
 	case SYS_rt_sigaction: /* of SIGSETXID, with the first thread */
 		weft__current = &weft__main_thread.task;
+		weft__go_inside(weft__current);
 		result = weft__handlers[c->nr](c);
+		weft__go_outside(weft__current);
 		weft__current = NULL;
+		return result;
+	case SYS_rt_sigprocmask:
+		if (!weft__catching)
+			return WEFT__PASS;
+		/* The next call of libc's may be caught. */
+		result = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3]);
+		weft__mask_close();
 		return result;
 	default:
 		return WEFT__PASS;
 	}
+}
+
+/* False when there is no other way, and the kernel refuses this one. */
+static bool catch_calls(void)
+{
+	long err = 0;
+
+	if (weft__settings.catch_mode != WEFT__CATCH_NONE)
+		err = weft__catch_begin();
+	if (err == 0)
+		return true;
+	if (weft__settings.catch_mode == WEFT__CATCH_ONLY) {
+		weft__current = &weft__main_thread.task;
+		weft__asleep();
+		return refuse("the kernel catches no calls (Linux 5.11 does)");
+	}
+	weft__say("what cannot be patched is not caught: %s", strerror((int)-err));
+	return true;
 }
 
 /*
@@ -192,6 +225,8 @@ static void wake_up(void)
 	weft__paths_look();
 	weft__report_begin();
 	weft__mask_close();
+	if (!catch_calls())
+		return;
 	weft__waking = true;
 	if (renewal_due && renew_libuv != NULL)
 		renew_libuv();
@@ -221,6 +256,7 @@ void weft__asleep(void)
 	uint64_t mask = weft__mask_of(me);
 
 	renewal_due = true;
+	weft__catch_end();
 	weft__current = NULL;
 	weft__process.hub = NULL;
 	weft__report_end();

@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 
+#include "catch.h"
 #include "shim.h"
 #include "stats.h"
 #include "thread.h"
@@ -60,11 +61,15 @@ void weft__report(void)
 	if (!weft__settings.stats || reported)
 		return;
 	reported = true;
-	if (weft__sites_patched == 0) {
+	if (weft__sites_patched == 0 && !weft__catching) {
 		weft__say("sites patched: 0, for no thread was made");
 		return;
 	}
 	weft__say("sites patched: %lu (%lu could not be)", weft__sites_patched, weft__sites_unfit);
+	if (weft__catching)
+		weft__say("caught: %llu calls at %u places%s",
+			  (unsigned long long)weft__caught.calls, weft__caught.places,
+			  weft__caught.places_full ? " and more" : "");
 	weft__say("tasks: %llu, switches: %llu, looks at the loop: %llu (%llu idle)",
 		  (unsigned long long)weft__stats.tasks, (unsigned long long)weft__stats.switches,
 		  (unsigned long long)weft__stats.looks,

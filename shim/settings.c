@@ -41,20 +41,26 @@ static bool read_switch(const char *name)
 	return false;
 }
 
-static enum weft__paths read_paths(void)
+static const char *const paths_words[] = {[WEFT__PATHS_AS_NEEDED] = "auto",
+					  [WEFT__PATHS_IN_PLACE] = "0",
+					  [WEFT__PATHS_OFFLOADED] = "1"};
+
+static const char *const catch_words[] = {
+	[WEFT__CATCH_NONE] = "none", [WEFT__CATCH_ALL] = "all", [WEFT__CATCH_ONLY] = "only"};
+
+/* One of some words, the first where none is given; its place among them. */
+static unsigned int read_word(const char *name, const char *const words[], unsigned int n,
+			      const char *others)
 {
-	static const char *const words[] = {[WEFT__PATHS_AS_NEEDED] = "auto",
-					    [WEFT__PATHS_IN_PLACE] = "0",
-					    [WEFT__PATHS_OFFLOADED] = "1"};
-	const char *value = getenv("WEFT_OFFLOAD_PATHS");
+	const char *value = getenv(name);
 
 	if (value == NULL || value[0] == '\0')
-		return WEFT__PATHS_AS_NEEDED;
-	for (enum weft__paths i = WEFT__PATHS_AS_NEEDED; i <= WEFT__PATHS_OFFLOADED; i++)
+		return 0;
+	for (unsigned int i = 0; i < n; i++)
 		if (strcmp(value, words[i]) == 0)
 			return i;
-	weft__say("WEFT_OFFLOAD_PATHS=%s: neither 0, 1 nor auto, taken as auto", value);
-	return WEFT__PATHS_AS_NEEDED;
+	weft__say("%s=%s: %s, taken as %s", name, value, others, words[0]);
+	return 0;
 }
 
 static unsigned int read_number(const char *name, unsigned int fallback, unsigned int least,
@@ -85,7 +91,10 @@ void weft__read_settings(void)
 	if (!weft__settings.on)
 		return;
 	weft__settings.stats = read_switch("WEFT_STATS");
+	weft__settings.catch_mode = read_word("WEFT_CATCH", catch_words, WEFT__CATCH_MODES,
+					      "neither none nor all nor only");
 	weft__settings.preempt_ms = read_number("WEFT_PREEMPT_MS", 10, 0, 10000);
-	weft__settings.paths = read_paths();
+	weft__settings.paths =
+		read_word("WEFT_OFFLOAD_PATHS", paths_words, WEFT__PATHS, "neither 0, 1 nor auto");
 	weft__offload_most = read_number("WEFT_OFFLOAD_THREADS", 64, 1, 1024);
 }

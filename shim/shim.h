@@ -15,6 +15,15 @@ enum weft__paths {
 	WEFT__PATHS_AS_NEEDED, /* offload threads when a far file system is mounted */
 	WEFT__PATHS_IN_PLACE,
 	WEFT__PATHS_OFFLOADED,
+	WEFT__PATHS, /* how many */
+};
+
+/** WEFT_CATCH: what becomes of calls whose sites are not patched (catch.h). */
+enum weft__catch_mode {
+	WEFT__CATCH_NONE,  /* they are the kernel's */
+	WEFT__CATCH_ALL,   /* they are caught */
+	WEFT__CATCH_ONLY,  /* and no site is patched */
+	WEFT__CATCH_MODES, /* how many */
 };
 
 /** The environment (settings.c). */
@@ -24,6 +33,7 @@ struct weft__settings {
 	unsigned int
 		preempt_ms; /* WEFT_PREEMPT_MS: how long a task may run at least; 0: for ever */
 	enum weft__paths paths;
+	enum weft__catch_mode catch_mode;
 };
 
 extern struct weft__settings weft__settings;

@@ -54,6 +54,13 @@ static bool is_fault(int signal)
 	return signal == SIGSEGV || signal == SIGBUS;
 }
 
+/* Weft's own, whatever the program does with it. */
+static bool is_ours(int signal)
+{
+	return signal == WEFT__SIGNAL_SETXID ||
+	       (signal == SIGSYS && weft__settings.catch_mode != WEFT__CATCH_NONE);
+}
+
 static bool is_handler(const struct weft__action *action)
 {
 	return action->handler != (uintptr_t)SIG_DFL && action->handler != (uintptr_t)SIG_IGN;
@@ -81,7 +88,7 @@ static struct weft__action stand_in(int signal, const struct weft__action *actio
 	else if (!is_handler(action))
 		ours.flags |= SA_RESTART;
 	ours.restorer = (uintptr_t)weft__restorer;
-	ours.mask = WEFT__IN_HANDLER;
+	ours.mask = weft__mask_in_handler();
 	return ours;
 }
 
@@ -112,7 +119,7 @@ long weft__signals_begin(struct weft__thread *me)
 		if (kernel_action(signal, NULL, &actions[signal]) != 0)
 			continue;
 		took_over[signal] = false;
-		claimed[signal] = signal == WEFT__SIGNAL_SETXID;
+		claimed[signal] = is_ours(signal);
 		if (weft__signal_handled(signal) || is_fault(signal) || claimed[signal])
 			install(signal, &actions[signal]);
 	}
@@ -355,7 +362,7 @@ void weft__signal_keep(const siginfo_t *info, struct weft__ucontext *ucontext)
 	came[slot].info = *info;
 	came[slot].for_running = info->si_signo == SIGPIPE && weft__current != NULL;
 	if (came_next - came_first == CAME)
-		ucontext->mask = WEFT__IN_HANDLER;
+		ucontext->mask = weft__mask_in_handler();
 	weft__process.attention = 1;
 	if (weft__current != NULL)
 		weft__current->attention = 1;

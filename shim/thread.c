@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "catch.h"
 #include "cpu.h"
 #include "futex.h"
 #include "process.h"
@@ -294,6 +295,7 @@ long on_clone3(struct weft__call *c)
 {
 	struct clone_args args = {.flags = 0};
 	struct birth birth;
+	long result;
 
 	if ((size_t)c->arg[1] < CLONE_ARGS_SIZE_VER0)
 		return WEFT__PASS; /* the kernel says what is wrong with it */
@@ -306,7 +308,8 @@ long on_clone3(struct weft__call *c)
 			       .parent_tid = args.parent_tid,
 			       .child_tid = args.child_tid,
 			       .tls = args.tls};
-	return make_child(c, &birth);
+	result = make_child(c, &birth);
+	return result == WEFT__PASS ? weft__catch_clone(c, birth.stack_top) : result;
 }
 
 long on_clone(struct weft__call *c)
@@ -320,7 +323,8 @@ long on_clone(struct weft__call *c)
 
 	long result = make_child(c, &birth);
 
-	if (result == WEFT__PASS)
-		set_apart(c);
-	return result;
+	if (result != WEFT__PASS)
+		return result;
+	set_apart(c);
+	return weft__catch_clone(c, birth.stack_top);
 }

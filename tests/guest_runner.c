@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/wait.h>
 
-static void compare_runs(const char *program)
+static void compare_runs(const char *program, char *setting)
 {
-	char *const argv[] = {(char *)program, NULL};
+	char *const argv[] = {(char *)program, NULL}, *const settings[] = {setting, NULL};
 	struct outcome plain = run_program(PLAIN, argv, NULL);
-	struct outcome woven = run_program(UNDER_WEFT, argv, NULL);
+	struct outcome woven = run_program(UNDER_WEFT, argv, settings);
 	char plain_end[64];
 
 	strcpy(plain_end, ending(&plain));
@@ -32,7 +32,13 @@ static void compare_runs(const char *program)
 #define GUEST(program, sentence) \
 	Test(guests, sentence) \
 	{ \
-		compare_runs(GUEST_DIR "/" #program); \
+		compare_runs(GUEST_DIR "/" #program, NULL); \
+	}
+#define GUEST_CAUGHT(program, sentence) \
+	Test(caught, sentence) \
+	{ \
+		compare_runs(GUEST_DIR "/" #program, "WEFT_CATCH=all"); \
+		compare_runs(GUEST_DIR "/" #program, "WEFT_CATCH=only"); \
 	}
 #define GUEST_LATER(program, sentence, reason) \
 	Test(guests, sentence) \

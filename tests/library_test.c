@@ -104,6 +104,71 @@ Test(library, a_bad_weft_itself_is_one_line_and_means_off)
 	expect_inside(&outcome, 11, "as in its file");
 }
 
+Test(library, with_all_calls_caught_libc_is_as_in_its_file)
+{
+	struct outcome outcome = look_inside(UNDER_WEFT, "100", "WEFT_CATCH=only", NULL);
+
+	cr_expect_str_eq(outcome.err, "");
+	expect_inside(&outcome, 1, "as in its file");
+}
+
+Test(library, what_is_caught_is_counted)
+{
+	char *const argv[] = {GUEST_DIR "/made_code", NULL};
+	char *const settings[] = {"WEFT_CATCH=all", "WEFT_STATS=1", NULL};
+	struct outcome outcome = run_program(UNDER_WEFT, argv, settings);
+	const char *line = strstr(outcome.err, "caught: ");
+	int calls = 0, places = 0;
+
+	expect_exit(&outcome, 23);
+	cr_assert(line != NULL, "stderr:\n%s", outcome.err);
+	cr_assert_eq(sscanf(line, "caught: %d calls at %d places", &calls, &places), 2);
+	cr_expect(places > 5 && calls > places, "%s", line);
+	forget_outcome(&outcome);
+}
+
+Test(library, what_is_to_be_caught_is_said_by_a_known_word)
+{
+	struct outcome outcome = look_inside(UNDER_WEFT, "10", "WEFT_CATCH=some", NULL);
+
+	cr_expect(count_lines(outcome.err) == 1 && strstr(outcome.err, "WEFT_CATCH=some") != NULL,
+		  "stderr:\n%s", outcome.err);
+	expect_inside(&outcome, 1, "changed");
+	outcome = look_inside(UNDER_WEFT, "10", "WEFT_CATCH=none", "WEFT_STATS=1");
+	cr_expect(strstr(outcome.err, "caught") == NULL, "stderr:\n%s", outcome.err);
+	expect_inside(&outcome, 1, "changed");
+}
+
+static void expect_no_dispatch(char *setting, int kernel_threads, const char *code)
+{
+	char *const argv[] = {GUEST_DIR "/deny_dispatch", WEFT_PROGRAM, (char *)LOOK_INSIDE, "10",
+			      NULL};
+	char *const settings[] = {setting, NULL};
+	struct outcome outcome = run_program(PLAIN, argv, settings);
+
+	expect_exit(&outcome, 23);
+	cr_expect_eq(count_lines(outcome.err), 1, "stderr:\n%s", outcome.err);
+	expect_inside(&outcome, kernel_threads, code);
+}
+
+Test(library, where_the_kernel_catches_nothing_that_is_one_line)
+{
+	expect_no_dispatch("WEFT_CATCH=all", 1, "changed");
+	expect_no_dispatch("WEFT_CATCH=only", 11, "as in its file");
+}
+
+Test(library, nobody_takes_the_catching_away)
+{
+	char *const argv[] = {GUEST_DIR "/own_dispatch", NULL};
+	char *const settings[] = {"WEFT_CATCH=all", NULL};
+	struct outcome outcome = run_program(UNDER_WEFT, argv, settings);
+
+	expect_exit(&outcome, 23);
+	cr_expect(strstr(outcome.out, "= -1 EINVAL\n") != NULL, "stdout:\n%s", outcome.out);
+	cr_expect_str_eq(outcome.err, "");
+	forget_outcome(&outcome);
+}
+
 /* Either it finds another way in, or it says so in one line and stays out. */
 Test(library, where_code_may_not_change_the_program_runs_all_the_same)
 {

@@ -34,6 +34,8 @@ static const struct option {
 	 "have them look up paths as well: 0, 1, auto (when a network is mounted)"},
 	{"--preempt-ms=", "WEFT_PREEMPT_MS",
 	 "how long a thread may compute while others wait, 1 to 10000 ms, 0 for ever (10)"},
+	{"--catch=", "WEFT_CATCH",
+	 "all: answer calls of code that cannot be patched, too, slowly; only: patch none (none)"},
 	{"--help", NULL, "print this and exit"},
 	{"--version", NULL, "print the version and exit"},
 };

@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "call.h"
+#include "shim.h"
 #include "site.h"
 
 #define STUB_BYTES 96
@@ -192,9 +192,15 @@ static const char *patch_object(const char *prefix, weft__wanted *wanted, uintpt
 	return refused;
 }
 
-/* Every handler's number, and every site whose number only shows at run time. */
+/*
+ * Every handler's number, and every site whose number only shows at run time. Where the others
+ * would be caught, the kernel answers sooner by way of a stub.
+ */
 static int wanted_of_libc(int nr)
 {
+	if (weft__settings.catch_mode == WEFT__CATCH_ALL && nr != SYS_vfork &&
+	    nr != SYS_rt_sigreturn)
+		return true;
 	return nr < 0 || (nr < WEFT__CALLS && weft__handlers[nr] != NULL);
 }
 
