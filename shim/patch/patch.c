@@ -11,205 +11,150 @@
  *	        [instructions of the window behind it]
  *	        jmp   end of the window
  *
- * While the text is writable it is not executable, so from the first to the second mprotect
- * nothing in libc, nor the vDSO, may run: no call, no signal handler. CMakeLists.txt keeps the compiler from
- * turning the loops of this file into calls of memcpy.
+ * The address of entry is what the region begins with.
  */
 #include "patch.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
-#include "call.h"
-#include "site.h"
+#include "memory.h"
 
 #define STUB_BYTES 96
-#define PAGE 4096UL
-#define REACH (1UL << 30)
 
-struct region {
-	uint8_t *start;
-	size_t bytes;
-};
+static const uint8_t lea_rcx[] = {0x48, 0x8d, 0x0d}, jmp_slot[] = {0xff, 0x25};
 
-static uint8_t *put(uint8_t *at, const void *from, size_t n)
+static uintptr_t stub_of(const struct weft__region *region, size_t i)
 {
-	const uint8_t *byte = from;
-
-	while (n-- > 0)
-		*at++ = *byte++;
-	return at;
+	return (uintptr_t)region->start + (i + 1) * STUB_BYTES;
 }
 
-static uint8_t *put_relative(uint8_t *at, uintptr_t to)
+static uint8_t *put_lea_rcx(uint8_t *at, uintptr_t to)
 {
-	int32_t distance = (int32_t)(to - (uintptr_t)at - 4);
-
-	return put(at, &distance, 4);
+	at = weft__put(at, lea_rcx, sizeof(lea_rcx));
+	return weft__put_distance(at, (uintptr_t)at, to);
 }
 
-static uint8_t *put_jump(uint8_t *at, uintptr_t to)
+static uint8_t *put_jump_by(uint8_t *at, uintptr_t slot)
 {
-	*at++ = 0xe9;
-	return put_relative(at, to);
-}
-
-/* Map room for the stubs at the first free place behind the text. */
-static int map_region(const struct weft__text *text, size_t n, struct region *region)
-{
-	uintptr_t at = (text->end + 0xffff) & ~(uintptr_t)0xffff;
-
-	region->bytes = ((n + 1) * STUB_BYTES + PAGE - 1) & ~(PAGE - 1);
-	for (; at < text->end + REACH; at += 0x10000) {
-		void *start = mmap((void *)at, region->bytes, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-
-		if (start == (void *)at) {
-			region->start = start;
-			return 0;
-		}
-		if (start != MAP_FAILED) /* before Linux 4.17 the flag is only a hint */
-			munmap(start, region->bytes);
-		else if (errno != EEXIST) /* the vDSO may lie at the end of all addresses */
-			break;
-	}
-	return -ENOMEM;
+	at = weft__put(at, jmp_slot, sizeof(jmp_slot));
+	return weft__put_distance(at, (uintptr_t)at, slot);
 }
 
 static void build_stub(uint8_t *at, uintptr_t entry_slot, const struct weft__site *site)
 {
-	static const uint8_t lea_rcx[] = {0x48, 0x8d, 0x0d}, jmp_slot[] = {0xff, 0x25};
 	uintptr_t behind = site->syscall + 2;
 	uint8_t *native;
 
-	at = put(at, (const void *)site->start, site->syscall - site->start);
+	at = weft__put(at, (const void *)site->start, site->syscall - site->start);
 	native = at + sizeof(lea_rcx) + 4 + sizeof(jmp_slot) + 4 + sizeof(behind);
-	at = put_relative(put(at, lea_rcx, sizeof(lea_rcx)), (uintptr_t)native);
-	at = put_relative(put(at, jmp_slot, sizeof(jmp_slot)), entry_slot);
-	at = put(at, &behind, sizeof(behind));
-	at = put(at, (const void *)site->syscall, site->end - site->syscall);
-	put_jump(at, site->end);
+	at = put_jump_by(put_lea_rcx(at, (uintptr_t)native), entry_slot);
+	at = weft__put(at, &behind, sizeof(behind));
+	at = weft__put(at, (const void *)site->syscall, site->end - site->syscall);
+	weft__put_jump(at, (uintptr_t)at, site->end);
 }
 
-static int build_stubs(const struct weft__text *text, const struct weft__sites *sites,
-		       uintptr_t entry, struct region *region)
+/* Build the stubs of the sites that fit, and list the jumps to them. */
+static const char *build_stubs(const struct weft__object *object, const struct weft__sites *sites,
+			       uintptr_t entry, struct weft__region *region,
+			       struct weft__jump *jumps)
 {
-	int err = map_region(text, sites->n, region);
+	size_t n = 0;
 
-	if (err != 0)
-		return err;
-	put(region->start, &entry, sizeof(entry));
-	for (size_t i = 0; i < sites->n; i++)
-		build_stub(region->start + (i + 1) * STUB_BYTES, (uintptr_t)region->start,
-			   &sites->site[i]);
-	if (mprotect(region->start, region->bytes, PROT_READ | PROT_EXEC) != 0)
-		return -errno;
-	return 0;
-}
+	if (weft__region_map(object, (sites->fit + 1) * STUB_BYTES, region) != 0)
+		return "no room for the stubs near its text";
+	weft__put(region->start, &entry, sizeof(entry));
+	for (size_t i = 0; i < sites->n; i++) {
+		const struct weft__site *site = &sites->site[i];
 
-/* Whether text may be written and then be executed again (systemd's MemoryDenyWriteExecute). */
-static bool may_rewrite(uintptr_t text_page)
-{
-	void *copy = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	bool may = copy != MAP_FAILED && mprotect(copy, PAGE, PROT_READ | PROT_WRITE) == 0;
-
-	if (may) {
-		*(volatile char *)copy = *(volatile char *)text_page;
-		may = mprotect(copy, PAGE, PROT_READ | PROT_EXEC) == 0;
+		if (site->fit != WEFT__FIT_YES)
+			continue;
+		build_stub((uint8_t *)stub_of(region, n), (uintptr_t)region->start, site);
+		jumps[n] = (struct weft__jump){site->start, site->end, stub_of(region, n)};
+		n++;
 	}
-	if (copy != MAP_FAILED)
-		munmap(copy, PAGE);
-	return may;
+	return weft__region_seal(region) == 0 ? NULL : "its stubs may not be executed";
 }
 
-static void divert(const struct weft__site *site, uintptr_t stub)
+/* Change all texts; the first one's refusal is the object's. */
+static const char *change_texts(const struct weft__object *object, const struct weft__jump *jumps,
+				size_t n)
 {
-	uint8_t *at = (uint8_t *)site->start;
+	struct weft__text text = {0, 0};
+	size_t from = 0, to;
 
-	/* Behind the jump comes what nobody reaches: int3. */
-	for (at = put_jump(at, stub); at < (uint8_t *)site->end; at++)
-		*at = 0xcc;
-}
-
-static int rewrite(const struct weft__text *text, const struct weft__sites *sites,
-		   const struct region *region)
-{
-	uintptr_t start = text->start & ~(PAGE - 1);
-	size_t bytes = ((text->end + PAGE - 1) & ~(PAGE - 1)) - start;
-	uint64_t all = UINT64_MAX, before;
-	long err;
-
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
-	err = weft__raw(SYS_mprotect, start, bytes, PROT_READ | PROT_WRITE);
-	if (err == 0) {
-		for (size_t i = 0; i < sites->n; i++)
-			divert(&sites->site[i], (uintptr_t)region->start + (i + 1) * STUB_BYTES);
-		err = weft__raw(SYS_mprotect, start, bytes, PROT_READ | PROT_EXEC);
-		weft__check(err == 0); /* may_rewrite() has tried it; libc cannot run any more */
+	while (from < n && weft__object_next_text(object, &text)) {
+		for (to = from; to < n && jumps[to].start < text.end;)
+			to++;
+		if (to > from && weft__text_change(&text, jumps + from, to - from) != 0)
+			return from == 0 ? "its text may not be rewritten" : NULL;
+		from = to;
 	}
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(all));
-	return (int)err;
+	return NULL;
 }
 
-/* Turn the sites of a text, which may be rewritten, into jumps; what refused it, or NULL. */
-static const char *patch_text(const struct weft__text *text, const struct weft__sites *sites,
-			      uintptr_t entry)
+static const char *patch_sites(const struct weft__object *object, const struct weft__sites *sites,
+			       uintptr_t entry, struct weft__region *region)
 {
-	struct region region = {NULL, 0};
-	const char *refused = NULL;
+	size_t bytes = sites->fit * sizeof(struct weft__jump);
+	struct weft__jump *jumps = weft__alloc(bytes);
+	const char *refused;
 
-	if (build_stubs(text, sites, entry, &region) != 0)
-		refused = "no room for the stubs near its text";
-	else if (rewrite(text, sites, &region) != 0)
-		refused = "its text may not be rewritten";
-	if (refused != NULL && region.start != NULL)
-		munmap(region.start, region.bytes);
+	if (jumps == NULL)
+		return "out of memory";
+	refused = build_stubs(object, sites, entry, region, jumps);
+	if (refused == NULL)
+		refused = change_texts(object, jumps, sites->fit);
+	if (refused != NULL)
+		weft__region_unmap(region);
+	weft__free(jumps, bytes);
 	return refused;
 }
 
-static const char *patch_object(const char *prefix, weft__wanted *wanted, uintptr_t entry,
-				struct weft__patch_result *result)
+static size_t count_unfit(const struct weft__sites *sites)
 {
-	struct weft__text text;
-	struct weft__sites sites;
-	const char *refused = "no system calls found in it";
+	size_t unfit = 0;
 
-	if (weft__find_text(prefix, &text) != 0)
-		return "it is not loaded, or not laid out as usual";
-	if (!may_rewrite(text.start & ~(PAGE - 1)))
-		return "its text may not be rewritten";
-	if (weft__find_sites(&text, wanted, &sites) != 0)
+	for (size_t i = 0; i < sites->n; i++)
+		unfit += sites->site[i].fit != WEFT__FIT_YES;
+	return unfit;
+}
+
+const char *weft__patch_object(const struct weft__object *object, weft__wanted *wanted,
+			       void (*entry)(void), struct weft__patch *patch)
+{
+	struct weft__sites sites;
+	const char *refused = NULL;
+
+	*patch = (struct weft__patch){.patched = 0};
+	if (weft__find_sites(object, wanted, &sites) != 0)
 		return "out of memory";
-	if (sites.n > 0)
-		refused = patch_text(&text, &sites, entry);
-	result->patched = sites.n;
-	result->unfit = sites.unfit;
+	if (sites.fit > 0)
+		refused = weft__object_relocates_text(object)
+				  ? "its text is changed while it is loaded"
+				  : patch_sites(object, &sites, (uintptr_t)entry, &patch->stubs);
+	patch->patched = refused == NULL ? sites.fit : 0;
+	patch->unfit = count_unfit(&sites);
 	free(sites.site);
 	return refused;
 }
 
-/* Every handler's number, and every site whose number only shows at run time. */
-static int wanted_of_libc(int nr)
+const char *weft__patch_function(const struct weft__object *object,
+				 const struct weft__function *function, void (*instead)(void))
 {
-	return nr < 0 || (nr < WEFT__CALLS && weft__handlers[nr] != NULL);
-}
+	struct weft__jump jump = {function->start, function->end, 0};
+	struct weft__text text = {0, 0};
+	struct weft__region region;
+	uintptr_t to = (uintptr_t)instead;
 
-const char *weft__patch_libc(struct weft__patch_result *result)
-{
-	return patch_object("libc.so.6", wanted_of_libc, (uintptr_t)weft__entry, result);
-}
-
-static int wanted_of_vdso(int nr)
-{
-	return nr < 0 || nr == SYS_clock_gettime || nr == SYS_clock_getres;
-}
-
-const char *weft__patch_vdso(struct weft__patch_result *result)
-{
-	return patch_object("linux-vdso.so.1", wanted_of_vdso, (uintptr_t)weft__entry_clock,
-			    result);
+	while (weft__object_next_text(object, &text) && text.end <= function->start)
+		;
+	if (weft__region_map(object, STUB_BYTES, &region) != 0)
+		return "no room for the stub near its text";
+	jump.to = (uintptr_t)weft__put(region.start, &to, sizeof(to));
+	put_jump_by((uint8_t *)jump.to, (uintptr_t)region.start);
+	if (weft__region_seal(&region) == 0 && weft__text_change(&text, &jump, 1) == 0)
+		return NULL;
+	weft__region_unmap(&region);
+	return "its text may not be rewritten";
 }

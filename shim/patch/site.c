@@ -2,10 +2,14 @@
  * See site.h.
  *
  * Bytes `0f 05` may stand in the middle of anything: each is looked at only as part of the
- * function it lies in, decoded from that function's start. Every direct jump or call of the whole
- * text that could land inside a window forbids it; those with 32-bit displacements are taken from
- * every byte position, decoded or not, so that none from a far part of a function is missed (a
- * position that is none forbids a window needlessly, once in some ten thousand).
+ * function it lies in, decoded from that function's start. Whatever may be jumped to forbids a
+ * window around it: what direct jumps or calls of the whole text lead to; those with 32-bit
+ * displacements are taken from every byte position, decoded or not, so that none from a far part
+ * of a function is missed (a position that is none forbids a window needlessly, once in some ten
+ * thousand); what the function's jump tables list; and what it takes the address of.
+ *
+ * Most objects make no calls of their own, so nothing is done before the first pair is found, and
+ * no jump is looked for before the first site.
  */
 #include "site.h"
 
@@ -14,8 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "raw.h"
+#include "scan.h"
+
 #define JUMP_BYTES 5
-#define LONGEST_FUNCTION 65536
+#define LONGEST_FUNCTION (256 * 1024)
 /* How many instructions before the call may move with it, and are searched for the number. */
 #define REACH_BACK 3
 #define SEARCH_BACK 16
@@ -33,53 +40,22 @@ struct body {
 	struct weft__function function;
 	struct insn *insn;
 	size_t n, room;
+	uintptr_t end; /* of what was decoded; before function.end: there are no instructions */
 };
 
 struct search {
-	const struct weft__text *text;
-	ZydisDecoder decoder;
-	uint8_t *targets; /* a bit for each byte of the text: some jump may lead there */
+	const struct weft__object *object;
+	ZydisDecoder decoder, measurer; /* the second only tells lengths, in half the time */
+	struct weft__targets targets;
 	struct body body;
+	uintptr_t taken; /* where the last window ends */
 };
 
-static void mark(struct search *search, uintptr_t at)
-{
-	if (at >= search->text->start && at < search->text->end)
-		search->targets[(at - search->text->start) / 8] |=
-			(uint8_t)(1U << (at - search->text->start) % 8);
-}
-
-static bool marked(const struct search *search, uintptr_t at)
-{
-	size_t bit = at - search->text->start;
-
-	return (search->targets[bit / 8] >> bit % 8 & 1) != 0;
-}
-
-/* Mark what every `call rel32`, `jmp rel32` and `jcc rel32` in the text may lead to. */
-static void mark_far_jumps(struct search *search)
-{
-	const uint8_t *byte = (const uint8_t *)search->text->start;
-	const uint8_t *end = (const uint8_t *)search->text->end - 6;
-
-	for (; byte < end; byte++) {
-		int32_t distance;
-
-		if ((*byte & 0xfe) == 0xe8) {
-			memcpy(&distance, byte + 1, 4);
-			mark(search, (uintptr_t)byte + 5 + (uintptr_t)(intptr_t)distance);
-		} else if (*byte == 0x0f && (byte[1] & 0xf0) == 0x80) {
-			memcpy(&distance, byte + 2, 4);
-			mark(search, (uintptr_t)byte + 6 + (uintptr_t)(intptr_t)distance);
-		}
-	}
-}
-
-static bool decode_one(const struct search *search, uintptr_t at, uintptr_t end,
+static bool decode_one(const ZydisDecoder *decoder, uintptr_t at, uintptr_t end,
 		       ZydisDecodedInstruction *out)
 {
-	return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&search->decoder, NULL, (const void *)at,
-							  end - at, out));
+	return ZYAN_SUCCESS(
+		ZydisDecoderDecodeInstruction(decoder, NULL, (const void *)at, end - at, out));
 }
 
 static bool add_insn(struct body *body, const struct insn *insn)
@@ -117,35 +93,126 @@ static bool ends_flow(const ZydisDecodedInstruction *insn)
 	       insn->mnemonic == ZYDIS_MNEMONIC_HLT;
 }
 
+static bool is_relative(const ZydisDecodedInstruction *insn)
+{
+	return (insn->attributes & ZYDIS_ATTRIB_IS_RELATIVE) != 0;
+}
+
+static uintptr_t displaced(uintptr_t from, int64_t distance)
+{
+	return from + (uintptr_t)distance;
+}
+
+/* Mark the entries of a jump table: distances from it, as compilers make them for any address. */
+static void mark_relative_table(struct search *search, uintptr_t table)
+{
+	const struct weft__function *function = &search->body.function;
+
+	for (uintptr_t entry = table; weft__object_holds(search->object, entry, 4); entry += 4) {
+		int32_t distance;
+
+		memcpy(&distance, (const void *)entry, 4);
+		if (displaced(table, distance) - function->start >= function->end - function->start)
+			break;
+		weft__mark(&search->targets, displaced(table, distance));
+	}
+}
+
+/* The same of a program for a fixed address: addresses. */
+static void mark_absolute_table(struct search *search, uintptr_t table)
+{
+	const struct weft__function *function = &search->body.function;
+
+	for (; weft__object_holds(search->object, table, 8); table += 8) {
+		uintptr_t address;
+
+		memcpy(&address, (const void *)table, 8);
+		if (address - function->start >= function->end - function->start)
+			break;
+		weft__mark(&search->targets, address);
+	}
+}
+
+/* Mark what an instruction leads to, or to what it takes the address of. */
+static void mark_targets(struct search *search, uintptr_t at, const ZydisDecodedInstruction *insn)
+{
+	uintptr_t behind = at + insn->length;
+
+	if (is_jump(insn) && insn->raw.imm[0].is_relative) {
+		weft__mark(&search->targets, displaced(behind, insn->raw.imm[0].value.s));
+	} else if (is_jump(insn) && insn->raw.disp.size == 32 && !is_relative(insn)) {
+		mark_absolute_table(search, (uintptr_t)insn->raw.disp.value);
+	} else if (insn->mnemonic == ZYDIS_MNEMONIC_LEA && is_relative(insn)) {
+		weft__mark(&search->targets, displaced(behind, insn->raw.disp.value));
+		mark_relative_table(search, displaced(behind, insn->raw.disp.value));
+	}
+}
+
+/* Find all that jumps in the object may lead to, far away from the function as well. */
+static int find_targets(struct search *search)
+{
+	struct weft__targets *targets = &search->targets;
+	struct weft__text text = {0, 0};
+
+	if (targets->bits != NULL)
+		return 0;
+	while (weft__object_next_text(search->object, &text)) {
+		if (targets->end == 0)
+			targets->start = text.start;
+		targets->end = text.end;
+	}
+	targets->bits = calloc((targets->end - targets->start) / 8 + 1, 1);
+	if (targets->bits == NULL)
+		return -ENOMEM;
+	for (text.end = 0; weft__object_next_text(search->object, &text);)
+		weft__scan_jumps(&text, targets);
+	return 0;
+}
+
 /* Decode the function into search->body, marking its own jumps. */
-static int decode_function(struct search *search, const struct weft__function *function)
+static int decode_function(struct search *search)
 {
 	struct body *body = &search->body;
 	ZydisDecodedInstruction decoded;
-	uintptr_t at = function->start;
 
-	body->function = *function;
 	body->n = 0;
-	if (function->end - function->start > LONGEST_FUNCTION)
-		return 0;
-	for (; at < function->end; at += decoded.length) {
+	for (uintptr_t at = body->function.start; at < body->end; at += decoded.length) {
 		struct insn insn = {.at = at};
 
-		if (!decode_one(search, at, function->end, &decoded))
+		if (!decode_one(&search->decoder, at, body->end, &decoded))
 			break;
 		insn.bytes = decoded.length;
 		insn.is_syscall = decoded.mnemonic == ZYDIS_MNEMONIC_SYSCALL;
 		insn.ends = ends_flow(&decoded);
-		insn.movable =
-			(decoded.attributes & ZYDIS_ATTRIB_IS_RELATIVE) == 0 && !is_jump(&decoded);
+		insn.movable = !is_relative(&decoded) && !is_jump(&decoded);
 		if (!add_insn(body, &insn))
 			return -ENOMEM;
-		if (is_jump(&decoded) && decoded.raw.imm[0].is_relative)
-			mark(search, at + decoded.length + (uintptr_t)decoded.raw.imm[0].value.s);
+		mark_targets(search, at, &decoded);
 	}
 	for (size_t i = 0; i < body->n; i++)
-		body->insn[i].target = marked(search, body->insn[i].at);
+		body->insn[i].target = weft__marked(&search->targets, body->insn[i].at);
 	return 0;
+}
+
+/*
+ * Walk through the function up to where it ends, or decodes to nothing any more: body->end.
+ * Whether a `syscall` is among what was passed.
+ */
+static bool measure_function(struct search *search)
+{
+	struct body *body = &search->body;
+	ZydisDecodedInstruction decoded;
+	bool found = false;
+
+	body->end = body->function.start;
+	if (body->function.end - body->function.start > LONGEST_FUNCTION)
+		return false;
+	while (body->end < body->function.end &&
+	       decode_one(&search->measurer, body->end, body->function.end, &decoded)) {
+		found |= decoded.mnemonic == ZYDIS_MNEMONIC_SYSCALL;
+		body->end += decoded.length;
+	}
+	return found;
 }
 
 static bool writes_rax(const struct search *search, const struct insn *insn)
@@ -204,6 +271,8 @@ static bool fit_window(const struct search *search, size_t call, size_t back,
 	size_t i = call - back;
 	uintptr_t at = body->insn[i].at;
 
+	if (at < search->taken)
+		return false;
 	for (; i < body->n && (i <= call || at - body->insn[call - back].at < JUMP_BYTES); i++) {
 		const struct insn *insn = &body->insn[i];
 
@@ -219,12 +288,15 @@ static bool fit_window(const struct search *search, size_t call, size_t back,
 	return true;
 }
 
-static bool fit(const struct search *search, size_t call, struct weft__site *site)
+static enum weft__fit fit(struct search *search, size_t call, struct weft__site *site)
 {
-	for (size_t back = 0; back <= REACH_BACK && back <= call; back++)
-		if (fit_window(search, call, back, site))
-			return true;
-	return false;
+	for (size_t back = 0; back <= REACH_BACK && back <= call; back++) {
+		if (!fit_window(search, call, back, site))
+			continue;
+		search->taken = site->end;
+		return WEFT__FIT_YES;
+	}
+	return WEFT__FIT_NO_WINDOW;
 }
 
 static int add_site(struct weft__sites *sites, const struct weft__site *site)
@@ -239,52 +311,96 @@ static int add_site(struct weft__sites *sites, const struct weft__site *site)
 		sites->room = room;
 	}
 	sites->site[sites->n++] = *site;
+	sites->fit += site->fit == WEFT__FIT_YES;
 	return 0;
 }
 
 static int find_in_function(struct search *search, weft__wanted *wanted, struct weft__sites *sites)
 {
-	for (size_t i = 0; i < search->body.n; i++) {
-		struct weft__site site = {.syscall = search->body.insn[i].at};
+	int err = find_targets(search);
+
+	if (err == 0)
+		err = decode_function(search);
+	for (size_t i = 0; err == 0 && i < search->body.n; i++) {
+		struct weft__site site = {.syscall = search->body.insn[i].at,
+					  .function = search->body.function.start};
 
 		if (!search->body.insn[i].is_syscall)
 			continue;
 		site.nr = number_of(search, i);
 		if (!wanted(site.nr))
 			continue;
-		if (!fit(search, i, &site))
-			sites->unfit++;
-		else if (add_site(sites, &site) != 0)
-			return -ENOMEM;
+		site.fit = fit(search, i, &site);
+		err = add_site(sites, &site);
 	}
-	return 0;
+	return err;
 }
 
-int weft__find_sites(const struct weft__text *text, weft__wanted *wanted, struct weft__sites *sites)
+/* Note bytes that may well be a call, and cannot be decoded. */
+static int add_unclear(uintptr_t at, uintptr_t function, enum weft__fit why, weft__wanted *wanted,
+		       struct weft__sites *sites)
 {
-	struct search search = {.text = text};
-	const uint8_t *end = (const uint8_t *)text->end - 1;
+	struct weft__site site = {.syscall = at, .function = function, .nr = -1, .fit = why};
+
+	if (why == WEFT__FIT_SIGNAL_FRAME)
+		site.nr = SYS_rt_sigreturn;
+	return wanted(site.nr) ? add_site(sites, &site) : 0;
+}
+
+/* Look at a pair of bytes: find all sites of the function it lies in. */
+static int look_at(struct search *search, uintptr_t at, weft__wanted *wanted,
+		   struct weft__sites *sites)
+{
+	struct body *body = &search->body;
+	enum weft__fit why = WEFT__FIT_UNCLEAR;
+	int err = 0;
+
+	if (at >= body->function.end) {
+		switch (weft__find_function(search->object, at, &body->function)) {
+		case WEFT__UNCOVERED:
+			return add_unclear(at, 0, WEFT__FIT_NO_FUNCTION, wanted, sites);
+		case WEFT__SIGNAL_FRAME:
+			return add_unclear(at, at, WEFT__FIT_SIGNAL_FRAME, wanted, sites);
+		default:
+			break;
+		}
+		if (measure_function(search))
+			err = find_in_function(search, wanted, sites);
+	}
+	/* Decoded, it is a site that has been found, or none. */
+	if (err != 0 || at < body->end)
+		return err;
+	if (body->function.end - body->function.start > LONGEST_FUNCTION)
+		why = WEFT__FIT_TOO_LONG;
+	return add_unclear(at, body->function.start, why, wanted, sites);
+}
+
+static int look_through(struct search *search, const struct weft__text *text, weft__wanted *wanted,
+			struct weft__sites *sites)
+{
+	const uint8_t *end = (const uint8_t *)text->end;
+	const uint8_t *byte = (const uint8_t *)text->start;
+	int err = 0;
+
+	for (; err == 0 && (byte = weft__scan_syscall(byte, end)) != NULL; byte++)
+		err = look_at(search, (uintptr_t)byte, wanted, sites);
+	return err;
+}
+
+int weft__find_sites(const struct weft__object *object, weft__wanted *wanted,
+		     struct weft__sites *sites)
+{
+	struct search search = {.object = object};
+	struct weft__text text = {0, 0};
 	int err = 0;
 
 	*sites = (struct weft__sites){.n = 0};
-	search.targets = calloc((text->end - text->start) / 8 + 1, 1);
-	if (search.targets == NULL)
-		return -ENOMEM;
 	ZydisDecoderInit(&search.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-	mark_far_jumps(&search);
-	for (const uint8_t *byte = (const uint8_t *)text->start;
-	     err == 0 && (byte = memchr(byte, 0x0f, (size_t)(end - byte))) != NULL; byte++) {
-		struct weft__function function;
-
-		if (byte[1] != 0x05 || (uintptr_t)byte < search.body.function.end)
-			continue;
-		if (!weft__find_function((uintptr_t)byte, &function))
-			continue;
-		err = decode_function(&search, &function);
-		if (err == 0)
-			err = find_in_function(&search, wanted, sites);
-	}
-	free(search.targets);
+	search.measurer = search.decoder;
+	ZydisDecoderEnableMode(&search.measurer, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE);
+	while (err == 0 && weft__object_next_text(object, &text))
+		err = look_through(&search, &text, wanted, sites);
+	free(search.targets.bits);
 	free(search.body.insn);
 	if (err != 0)
 		free(sites->site);

@@ -13,29 +13,46 @@
 
 #include "object.h"
 
+/** What becomes of a site: FIT(NAME, in words). */
+#define WEFT__FITS(FIT) \
+	FIT(YES, "fits") \
+	FIT(NO_WINDOW, "no room for a jump") \
+	FIT(NO_FUNCTION, "in no known function") \
+	FIT(TOO_LONG, "in too long a function") \
+	FIT(UNCLEAR, "behind bytes that are no instruction") \
+	FIT(SIGNAL_FRAME, "where signal handlers return to")
+
+enum weft__fit {
+#define FIT(name, words) WEFT__FIT_##name,
+	WEFT__FITS(FIT)
+#undef FIT
+};
+
 struct weft__site {
 	uintptr_t syscall;    /* address of the instruction */
-	uintptr_t start, end; /* the window that moves into the stub */
+	uintptr_t start, end; /* the window that moves into the stub; valid for FIT_YES */
+	uintptr_t function;   /* where it begins; 0: not known */
 	int nr;               /* system call number, -1 when the code does not tell */
+	enum weft__fit fit;
 };
 
 struct weft__sites {
 	struct weft__site *site;
 	size_t n, room;
-	size_t unfit; /* answered calls for which no way was found */
+	size_t fit; /* how many of them are FIT_YES */
 };
 
 /** Whether calls of a number (-1: any) are to be patched. */
 typedef int weft__wanted(int nr);
 
 /**
- * Find the sites of a text that are wanted.
+ * Find the sites of an object that are wanted.
  *
  * Ownership  free(sites->site) is the caller's
  *
  * @return 0 or -ENOMEM
  */
-int weft__find_sites(const struct weft__text *text, weft__wanted *wanted,
+int weft__find_sites(const struct weft__object *object, weft__wanted *wanted,
 		     struct weft__sites *sites);
 
 #endif
