@@ -53,8 +53,7 @@ static bool is_own(const struct weft__object *object)
 	       weft__object_holds(object, (uintptr_t)weft__alloc, 1);
 }
 
-/* Every handler's number, and every site whose number only shows at run time. */
-static int is_answered(int nr)
+int weft__is_answered(int nr)
 {
 	return nr < 0 || (nr < WEFT__CALLS && weft__handlers[nr] != NULL);
 }
@@ -112,7 +111,7 @@ static const char *patch_new(const struct weft__object *object)
 	loaded = add(object);
 	if (loaded == NULL)
 		return "out of memory";
-	refused = weft__patch_object(object, is_vdso ? is_clock : is_answered,
+	refused = weft__patch_object(object, is_vdso ? is_clock : weft__is_answered,
 				     is_vdso ? weft__entry_clock : weft__entry, &patch);
 	loaded->stubs = patch.stubs;
 	/* The vDSO may be sealed (mseal(2) of Linux 6.10 and later): without it, then. */

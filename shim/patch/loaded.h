@@ -23,6 +23,9 @@ extern struct weft__patched weft__patched;
  */
 const char *weft__patch_all(void);
 
+/** Whether calls of a number are patched: every handler's, and -1, which only shows at run time. */
+int weft__is_answered(int nr);
+
 /** What the loader tells debuggers of (entry_loaded_x86_64.S, and the hook it calls). */
 void weft__entry_loaded(void);
 void weft__objects_changed(void);

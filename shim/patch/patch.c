@@ -17,10 +17,12 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "memory.h"
 
-#define STUB_BYTES 96
+/* Three instructions of 15 bytes, 27 bytes, and behind it 23 and a jump. */
+#define STUB_BYTES 112
 
 static const uint8_t lea_rcx[] = {0x48, 0x8d, 0x0d}, jmp_slot[] = {0xff, 0x25};
 
@@ -41,16 +43,58 @@ static uint8_t *put_jump_by(uint8_t *at, uintptr_t slot)
 	return weft__put_distance(at, (uintptr_t)at, slot);
 }
 
+/* Put a jump in its long form. */
+static uint8_t *put_long_jump(uint8_t *at, const uint8_t *insn, size_t bytes)
+{
+	int32_t distance = (int8_t)insn[1];
+	uint8_t opcode = insn[bytes == 6 ? 1 : 0];
+
+	if (bytes > 2)
+		memcpy(&distance, insn + bytes - 4, 4);
+	if (opcode == 0xeb || opcode == 0xe9) {
+		*at++ = 0xe9;
+	} else {
+		*at++ = 0x0f;
+		*at++ = 0x80 | (opcode & 0x0f);
+	}
+	return weft__put_distance(at, (uintptr_t)at,
+				  (uintptr_t)insn + bytes + (uintptr_t)(intptr_t)distance);
+}
+
+static uint8_t *put_moved(uint8_t *at, const uint8_t *insn, const struct weft__moved *moved)
+{
+	int32_t distance;
+
+	if (moved->way == WEFT__JUMPS)
+		return put_long_jump(at, insn, moved->bytes);
+	if (moved->way == WEFT__REFERS) {
+		memcpy(&distance, insn + moved->distance_at, 4);
+		distance += (int32_t)(insn - at);
+		weft__put(at, insn, moved->bytes);
+		memcpy(at + moved->distance_at, &distance, 4);
+		return at + moved->bytes;
+	}
+	return weft__put(at, insn, moved->bytes);
+}
+
+static uint8_t *put_call(uint8_t *at, uintptr_t entry_slot, uintptr_t behind)
+{
+	uint8_t *native = at + sizeof(lea_rcx) + 4 + sizeof(jmp_slot) + 4 + sizeof(behind);
+
+	at = put_jump_by(put_lea_rcx(at, (uintptr_t)native), entry_slot);
+	return weft__put(at, &behind, sizeof(behind));
+}
+
 static void build_stub(uint8_t *at, uintptr_t entry_slot, const struct weft__site *site)
 {
-	uintptr_t behind = site->syscall + 2;
-	uint8_t *native;
+	const uint8_t *insn = (const uint8_t *)site->start;
 
-	at = weft__put(at, (const void *)site->start, site->syscall - site->start);
-	native = at + sizeof(lea_rcx) + 4 + sizeof(jmp_slot) + 4 + sizeof(behind);
-	at = put_jump_by(put_lea_rcx(at, (uintptr_t)native), entry_slot);
-	at = weft__put(at, &behind, sizeof(behind));
-	at = weft__put(at, (const void *)site->syscall, site->end - site->syscall);
+	for (size_t i = 0; i < site->n_moved; i++) {
+		if ((uintptr_t)insn == site->syscall)
+			at = put_call(at, entry_slot, site->syscall + 2);
+		at = put_moved(at, insn, &site->moved[i]);
+		insn += site->moved[i].bytes;
+	}
 	weft__put_jump(at, (uintptr_t)at, site->end);
 }
 

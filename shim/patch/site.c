@@ -23,14 +23,12 @@
 
 #define JUMP_BYTES 5
 #define LONGEST_FUNCTION (256 * 1024)
-/* How many instructions before the call may move with it, and are searched for the number. */
-#define REACH_BACK 3
+/* How many instructions before the call are searched for its number. */
 #define SEARCH_BACK 16
 
 struct insn {
 	uintptr_t at;
-	uint8_t bytes;
-	bool movable; /* means the same at another address */
+	struct weft__moved moved;
 	bool is_syscall;
 	bool ends;   /* control does not go on behind it */
 	bool target; /* something jumps to it */
@@ -98,6 +96,32 @@ static bool is_relative(const ZydisDecodedInstruction *insn)
 	return (insn->attributes & ZYDIS_ATTRIB_IS_RELATIVE) != 0;
 }
 
+/* Jumps of the two plain forms; `jrcxz`, `loop` and `xbegin` have no long one. */
+static bool is_plain_jump(const ZydisDecodedInstruction *insn)
+{
+	bool is_short = insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT;
+
+	if (insn->raw.prefix_count > 0 || insn->meta.category == ZYDIS_CATEGORY_CALL)
+		return false;
+	if (is_short)
+		return insn->opcode == 0xeb || insn->opcode == 0xe9 ||
+		       (insn->opcode & 0xf0) == 0x70;
+	return insn->opcode_map == ZYDIS_OPCODE_MAP_0F && (insn->opcode & 0xf0) == 0x80;
+}
+
+static struct weft__moved way_of(const ZydisDecodedInstruction *insn)
+{
+	struct weft__moved moved = {insn->length, 0, WEFT__AS_IT_IS};
+
+	if (is_jump(insn)) {
+		moved.way = is_plain_jump(insn) ? WEFT__JUMPS : WEFT__STAYS;
+	} else if (is_relative(insn)) {
+		moved.way = insn->raw.disp.size == 32 ? WEFT__REFERS : WEFT__STAYS;
+		moved.distance_at = insn->raw.disp.offset;
+	}
+	return moved;
+}
+
 static uintptr_t displaced(uintptr_t from, int64_t distance)
 {
 	return from + (uintptr_t)distance;
@@ -118,7 +142,7 @@ static void mark_relative_table(struct search *search, uintptr_t table)
 	}
 }
 
-/* The same of a program for a fixed address: addresses. */
+/* The same of a program for a fixed address: addresses, as in the file. */
 static void mark_absolute_table(struct search *search, uintptr_t table)
 {
 	const struct weft__function *function = &search->body.function;
@@ -127,6 +151,7 @@ static void mark_absolute_table(struct search *search, uintptr_t table)
 		uintptr_t address;
 
 		memcpy(&address, (const void *)table, 8);
+		address += search->object->base;
 		if (address - function->start >= function->end - function->start)
 			break;
 		weft__mark(&search->targets, address);
@@ -141,7 +166,7 @@ static void mark_targets(struct search *search, uintptr_t at, const ZydisDecoded
 	if (is_jump(insn) && insn->raw.imm[0].is_relative) {
 		weft__mark(&search->targets, displaced(behind, insn->raw.imm[0].value.s));
 	} else if (is_jump(insn) && insn->raw.disp.size == 32 && !is_relative(insn)) {
-		mark_absolute_table(search, (uintptr_t)insn->raw.disp.value);
+		mark_absolute_table(search, displaced(search->object->base, insn->raw.disp.value));
 	} else if (insn->mnemonic == ZYDIS_MNEMONIC_LEA && is_relative(insn)) {
 		weft__mark(&search->targets, displaced(behind, insn->raw.disp.value));
 		mark_relative_table(search, displaced(behind, insn->raw.disp.value));
@@ -181,10 +206,9 @@ static int decode_function(struct search *search)
 
 		if (!decode_one(&search->decoder, at, body->end, &decoded))
 			break;
-		insn.bytes = decoded.length;
+		insn.moved = way_of(&decoded);
 		insn.is_syscall = decoded.mnemonic == ZYDIS_MNEMONIC_SYSCALL;
 		insn.ends = ends_flow(&decoded);
-		insn.movable = !is_relative(&decoded) && !is_jump(&decoded);
 		if (!add_insn(body, &insn))
 			return -ENOMEM;
 		mark_targets(search, at, &decoded);
@@ -221,7 +245,7 @@ static bool writes_rax(const struct search *search, const struct insn *insn)
 	ZydisDecodedOperand operand[ZYDIS_MAX_OPERAND_COUNT];
 
 	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&search->decoder, (const void *)insn->at,
-						 insn->bytes, &decoded, operand)))
+						 insn->moved.bytes, &decoded, operand)))
 		return true;
 	for (int i = 0; i < decoded.operand_count; i++)
 		if (operand[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
@@ -238,9 +262,9 @@ static int number_loaded(const struct insn *insn)
 	const uint8_t *byte = (const uint8_t *)insn->at;
 	int32_t nr;
 
-	if (insn->bytes == 5 && byte[0] == 0xb8)
+	if (insn->moved.bytes == 5 && byte[0] == 0xb8)
 		memcpy(&nr, byte + 1, 4);
-	else if (insn->bytes == 7 && byte[0] == 0x48 && byte[1] == 0xc7 && byte[2] == 0xc0)
+	else if (insn->moved.bytes == 7 && byte[0] == 0x48 && byte[1] == 0xc7 && byte[2] == 0xc0)
 		memcpy(&nr, byte + 3, 4);
 	else
 		return -1;
@@ -263,34 +287,43 @@ static int number_of(const struct search *search, size_t call)
 	return -1;
 }
 
+/* Whether an instruction may be part of a window that begins at another. */
+static bool may_move(const struct body *body, size_t i, size_t first, size_t call)
+{
+	const struct insn *insn = &body->insn[i];
+
+	if (insn->moved.way == WEFT__STAYS || (insn->target && i != first))
+		return false;
+	if (i > call)
+		return !insn[-1].ends && !insn->is_syscall;
+	return i == call || (insn->moved.way != WEFT__JUMPS && !insn->is_syscall);
+}
+
 /* Take the window that begins `back` instructions before the call. */
 static bool fit_window(const struct search *search, size_t call, size_t back,
 		       struct weft__site *site)
 {
 	const struct body *body = &search->body;
-	size_t i = call - back;
-	uintptr_t at = body->insn[i].at;
+	size_t first = call - back;
+	uintptr_t start = body->insn[first].at, end = start;
 
-	if (at < search->taken)
+	if (start < search->taken)
 		return false;
-	for (; i < body->n && (i <= call || at - body->insn[call - back].at < JUMP_BYTES); i++) {
-		const struct insn *insn = &body->insn[i];
-
-		if (!insn->movable || (insn->is_syscall && i != call) ||
-		    (insn->target && i != call - back) || (i > 0 && i > call && insn[-1].ends))
+	site->n_moved = 0;
+	for (size_t i = first; i <= call || end - start < JUMP_BYTES; i++) {
+		if (i >= body->n || !may_move(body, i, first, call))
 			return false;
-		at = insn->at + insn->bytes;
+		site->moved[site->n_moved++] = body->insn[i].moved;
+		end = body->insn[i].at + body->insn[i].moved.bytes;
 	}
-	if (at - body->insn[call - back].at < JUMP_BYTES)
-		return false;
-	site->start = body->insn[call - back].at;
-	site->end = at;
+	site->start = start;
+	site->end = end;
 	return true;
 }
 
 static enum weft__fit fit(struct search *search, size_t call, struct weft__site *site)
 {
-	for (size_t back = 0; back <= REACH_BACK && back <= call; back++) {
+	for (size_t back = 0; back <= WEFT__MOVED_BEFORE && back <= call; back++) {
 		if (!fit_window(search, call, back, site))
 			continue;
 		search->taken = site->end;

@@ -2,8 +2,8 @@
  * Sites: the `syscall` instructions of an object, and how each can be turned into a jump.
  *
  * A jump takes 5 bytes and a `syscall` has 2. So a window of whole instructions around it moves
- * into a stub: instructions that mean the same anywhere, with no jump into their midst. Every
- * site of glibc 2.36 has one.
+ * into a stub: instructions that can be made to mean the same there, with no jump into their
+ * midst. Every site of glibc 2.36 has one.
  */
 #ifndef WEFT_PATCH_SITE_H
 #define WEFT_PATCH_SITE_H
@@ -13,13 +13,31 @@
 
 #include "object.h"
 
+/** How an instruction moves to another address. */
+enum weft__way {
+	WEFT__STAYS, /* not at all */
+	WEFT__AS_IT_IS,
+	WEFT__REFERS, /* to memory at a distance from itself, in 4 bytes */
+	WEFT__JUMPS,  /* a distance in 1 or 4 bytes, on a condition maybe */
+};
+
+struct weft__moved {
+	uint8_t bytes;
+	uint8_t distance_at; /* where the distance stands in it; valid for WEFT__REFERS */
+	enum weft__way way;
+};
+
+/** The most before the call, and in all: 3 more bytes are needed. */
+#define WEFT__MOVED_BEFORE 3
+#define WEFT__MOVED (WEFT__MOVED_BEFORE + 1 + 3)
+
 /** What becomes of a site: FIT(NAME, in words). */
 #define WEFT__FITS(FIT) \
 	FIT(YES, "fits") \
 	FIT(NO_WINDOW, "no room for a jump") \
-	FIT(NO_FUNCTION, "in no known function") \
+	FIT(NO_FUNCTION, "in no known function, if it is one") \
 	FIT(TOO_LONG, "in too long a function") \
-	FIT(UNCLEAR, "behind bytes that are no instruction") \
+	FIT(UNCLEAR, "behind bytes that are no instruction, if it is one") \
 	FIT(SIGNAL_FRAME, "where signal handlers return to")
 
 enum weft__fit {
@@ -33,6 +51,8 @@ struct weft__site {
 	uintptr_t start, end; /* the window that moves into the stub; valid for FIT_YES */
 	uintptr_t function;   /* where it begins; 0: not known */
 	int nr;               /* system call number, -1 when the code does not tell */
+	struct weft__moved moved[WEFT__MOVED]; /* what the window is made of */
+	uint8_t n_moved;
 	enum weft__fit fit;
 };
 
