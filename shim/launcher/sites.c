@@ -48,11 +48,13 @@ static void free_arguments(struct arguments *arguments)
 }
 
 /* The child's side: arguments[0] is what is run, with its output in the pipe. */
-static void run(char **arguments, const int pipe_ends[2])
+static void run(char **arguments, const char *setting, const int pipe_ends[2])
 {
 	/* What is preloaded here need not be where the program is started. */
 	unsetenv("LD_PRELOAD");
 	unsetenv("WEFT");
+	if (setting != NULL)
+		setenv(setting, "1", 1);
 	dup2(pipe_ends[1], STDOUT_FILENO);
 	close(pipe_ends[0]);
 	close(pipe_ends[1]);
@@ -82,8 +84,9 @@ static bool read_lines(int fd, line_function *line_read, void *context)
 	return good;
 }
 
-/* Run a program and see each line that it prints; whether all went well. */
-static bool see_lines(char **arguments, line_function *line_read, void *context)
+/* Run a program with one setting and see each line that it prints; whether all went well. */
+static bool see_lines(char **arguments, const char *setting, line_function *line_read,
+		      void *context)
 {
 	int pipe_ends[2];
 	int status = -1;
@@ -94,7 +97,7 @@ static bool see_lines(char **arguments, line_function *line_read, void *context)
 		return false;
 	child = fork();
 	if (child == 0)
-		run(arguments, pipe_ends);
+		run(arguments, setting, pipe_ends);
 	close(pipe_ends[1]);
 	good = read_lines(pipe_ends[0], line_read, context) && child > 0;
 	if (child > 0 && waitpid(child, &status, 0) != child)
@@ -103,7 +106,7 @@ static bool see_lines(char **arguments, line_function *line_read, void *context)
 }
 
 /*
- * A line of `ld.so --list`: "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6
+ * A line of what the loader lists: "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6
  * (0x00007f...)", "\t/lib64/ld-linux-x86-64.so.2 (0x...)", "\tlinux-vdso.so.1
  * (0x...)", which is no file, or "\tlibm.so.6 => not found".
  */
@@ -134,14 +137,16 @@ static bool tell_line(char *line, void *context)
 
 bool weft__sites_print(const struct weft__program *program, const char *library, bool each)
 {
-	char *list[] = {(char *)program->loader, "--list", (char *)program->image, NULL};
+	char *list[] = {(char *)program->loader, (char *)program->image, NULL};
+	/* Its option --list does the same, but gives up at the first library that is missing. */
+	static const char only_list[] = "LD_TRACE_LOADED_OBJECTS";
 	struct arguments arguments = {NULL, 0};
 	bool good = add_argument(&arguments, program->loader) &&
 		    add_argument(&arguments, library) &&
 		    (!each || add_argument(&arguments, "--sites")) &&
 		    add_argument(&arguments, program->image) &&
-		    see_lines(list, take_library, &arguments) &&
-		    see_lines(arguments.all, tell_line, NULL);
+		    see_lines(list, only_list, take_library, &arguments) &&
+		    see_lines(arguments.all, NULL, tell_line, NULL);
 
 	free_arguments(&arguments);
 	return good;

@@ -98,12 +98,23 @@ static void build_stub(uint8_t *at, uintptr_t entry_slot, const struct weft__sit
 	weft__put_jump(at, (uintptr_t)at, site->end);
 }
 
+static size_t list_jumps(struct weft__jump *jumps, const struct weft__site *site, uintptr_t stub)
+{
+	uintptr_t to = site->hole == 0 ? stub : site->hole;
+
+	jumps[0] = (struct weft__jump){site->start, site->end, to};
+	if (site->hole == 0)
+		return 1;
+	jumps[1] = (struct weft__jump){site->hole, site->hole + WEFT__LONG_JUMP, stub};
+	return 2;
+}
+
 /* Build the stubs of the sites that fit, and list the jumps to them. */
 static const char *build_stubs(const struct weft__object *object, const struct weft__sites *sites,
 			       uintptr_t entry, struct weft__region *region,
-			       struct weft__jump *jumps)
+			       struct weft__jump *jumps, size_t *ret_jumps)
 {
-	size_t n = 0;
+	size_t n = 0, n_jumps = 0;
 
 	if (weft__region_map(object, (sites->fit + 1) * STUB_BYTES, region) != 0)
 		return "no room for the stubs near its text";
@@ -114,25 +125,38 @@ static const char *build_stubs(const struct weft__object *object, const struct w
 		if (site->fit != WEFT__FIT_YES)
 			continue;
 		build_stub((uint8_t *)stub_of(region, n), (uintptr_t)region->start, site);
-		jumps[n] = (struct weft__jump){site->start, site->end, stub_of(region, n)};
+		n_jumps += list_jumps(jumps + n_jumps, site, stub_of(region, n));
 		n++;
 	}
+	*ret_jumps = n_jumps;
 	return weft__region_seal(region) == 0 ? NULL : "its stubs may not be executed";
 }
 
-/* Change all texts; the first one's refusal is the object's. */
-static const char *change_texts(const struct weft__object *object, const struct weft__jump *jumps,
+static bool is_in(const struct weft__text *text, const struct weft__jump *jump)
+{
+	return jump->start >= text->start && jump->start < text->end;
+}
+
+/* Change all texts; once one is changed, the stubs stay. */
+static const char *change_texts(const struct weft__object *object, struct weft__jump *jumps,
 				size_t n)
 {
 	struct weft__text text = {0, 0};
-	size_t from = 0, to;
+	bool changed = false;
 
-	while (from < n && weft__object_next_text(object, &text)) {
-		for (to = from; to < n && jumps[to].start < text.end;)
-			to++;
-		if (to > from && weft__text_change(&text, jumps + from, to - from) != 0)
-			return from == 0 ? "its text may not be rewritten" : NULL;
-		from = to;
+	while (weft__object_next_text(object, &text)) {
+		size_t inside = 0;
+
+		for (size_t i = 0; i < n; i++)
+			if (is_in(&text, &jumps[i])) {
+				struct weft__jump jump = jumps[i];
+
+				jumps[i] = jumps[inside];
+				jumps[inside++] = jump;
+			}
+		if (inside > 0 && weft__text_change(&text, jumps, inside) != 0)
+			return changed ? NULL : "its text may not be rewritten";
+		changed |= inside > 0;
 	}
 	return NULL;
 }
@@ -140,15 +164,15 @@ static const char *change_texts(const struct weft__object *object, const struct 
 static const char *patch_sites(const struct weft__object *object, const struct weft__sites *sites,
 			       uintptr_t entry, struct weft__region *region)
 {
-	size_t bytes = sites->fit * sizeof(struct weft__jump);
+	size_t bytes = 2 * sites->fit * sizeof(struct weft__jump), n;
 	struct weft__jump *jumps = weft__alloc(bytes);
 	const char *refused;
 
 	if (jumps == NULL)
 		return "out of memory";
-	refused = build_stubs(object, sites, entry, region, jumps);
+	refused = build_stubs(object, sites, entry, region, jumps, &n);
 	if (refused == NULL)
-		refused = change_texts(object, jumps, sites->fit);
+		refused = change_texts(object, jumps, n);
 	if (refused != NULL)
 		weft__region_unmap(region);
 	weft__free(jumps, bytes);

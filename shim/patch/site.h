@@ -3,7 +3,8 @@
  *
  * A jump takes 5 bytes and a `syscall` has 2. So a window of whole instructions around it moves
  * into a stub: instructions that can be made to mean the same there, with no jump into their
- * midst. Every site of glibc 2.36 has one.
+ * midst. Every site of glibc 2.36 has one. Another is jumped to by 2 bytes from its own place, if
+ * there are 5 bytes of padding near it, which jump on to the stub.
  */
 #ifndef WEFT_PATCH_SITE_H
 #define WEFT_PATCH_SITE_H
@@ -49,6 +50,7 @@ enum weft__fit {
 struct weft__site {
 	uintptr_t syscall;    /* address of the instruction */
 	uintptr_t start, end; /* the window that moves into the stub; valid for FIT_YES */
+	uintptr_t hole;       /* where a window of 2 bytes jumps to, to jump on; 0: no need */
 	uintptr_t function;   /* where it begins; 0: not known */
 	int nr;               /* system call number, -1 when the code does not tell */
 	struct weft__moved moved[WEFT__MOVED]; /* what the window is made of */

@@ -52,6 +52,13 @@ uint8_t *weft__put_jump(uint8_t *at, uintptr_t address, uintptr_t to)
 	return weft__put_distance(at, address + 1, to);
 }
 
+static uint8_t *put_short_jump(uint8_t *at, uintptr_t address, uintptr_t to)
+{
+	*at++ = 0xeb;
+	*at++ = (uint8_t)(to - address - 2);
+	return at;
+}
+
 static uintptr_t page_of(uintptr_t address)
 {
 	return address & ~(PAGE - 1);
@@ -122,8 +129,10 @@ static void put_jumps(uint8_t *bytes, uintptr_t start, const struct weft__jump *
 		uint8_t *at = bytes + (jumps[i].start - start);
 		const uint8_t *end = bytes + (jumps[i].end - start);
 
-		for (at = weft__put_jump(at, jumps[i].start, jumps[i].to); at < end; at++)
-			*at = INT3;
+		at = end - at < WEFT__LONG_JUMP ? put_short_jump(at, jumps[i].start, jumps[i].to)
+						: weft__put_jump(at, jumps[i].start, jumps[i].to);
+		while (at < end)
+			*at++ = INT3;
 	}
 }
 
@@ -210,13 +219,19 @@ static int rewrite(const struct weft__text *text, const struct weft__jump *jumps
 
 static int change(const struct weft__text *text, const struct weft__jump *jumps, size_t n)
 {
-	uintptr_t start = page_of(jumps[0].start);
+	uintptr_t start = UINTPTR_MAX, end = 0;
 	int err = -EACCES;
 
+	for (size_t i = 0; i < n; i++) {
+		if (jumps[i].start < start)
+			start = page_of(jumps[i].start);
+		if (jumps[i].end > end)
+			end = jumps[i].end;
+	}
 	if (may_rewrite(page_of(text->start)))
 		err = rewrite(text, jumps, n);
 	if (err != 0)
-		err = map_copy(start, whole_pages(jumps[n - 1].end - start), jumps, n);
+		err = map_copy(start, whole_pages(end - start), jumps, n);
 	return err;
 }
 

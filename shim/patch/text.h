@@ -15,7 +15,9 @@ struct weft__region {
 	size_t bytes;
 };
 
-/** A change: [start, end) becomes a jump. */
+#define WEFT__LONG_JUMP 5
+
+/** A change: [start, end) becomes a jump, a short one if there is no room for the long. */
 struct weft__jump {
 	uintptr_t start, end, to;
 };
@@ -41,13 +43,11 @@ void weft__region_unmap(struct weft__region *region);
  *
  * Context  nothing else executes the text, and no signal handler may run
  *
- * @param jumps  in ascending order
- *
  * @return 0 or -errno
  */
 int weft__text_change(const struct weft__text *text, const struct weft__jump *jumps, size_t n);
 
-/** Write `jmp to` as it is to stand at an address; the byte behind it. */
+/** Write a long `jmp to` as it is to stand at an address; the byte behind it. */
 uint8_t *weft__put_jump(uint8_t *at, uintptr_t address, uintptr_t to);
 
 /** memcpy(3), which may not be executable just now; the byte behind what was written. */
