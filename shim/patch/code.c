@@ -39,24 +39,31 @@ static bool add_insn(struct weft__code *code, const struct weft__insn *insn)
 	return true;
 }
 
+/* A decoder that does no more than necessary tells no categories: that takes half the time. */
 static bool is_jump(const ZydisDecodedInstruction *insn)
 {
-	switch (insn->meta.category) {
-	case ZYDIS_CATEGORY_CALL:
-	case ZYDIS_CATEGORY_COND_BR:
-	case ZYDIS_CATEGORY_UNCOND_BR:
+	if (insn->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+		return false;
+	switch (insn->mnemonic) {
+	case ZYDIS_MNEMONIC_CALL:
+	case ZYDIS_MNEMONIC_JMP:
+	case ZYDIS_MNEMONIC_XBEGIN:
 		return true;
 	default:
-		return false;
+		break;
 	}
+	if (insn->opcode_map == ZYDIS_OPCODE_MAP_0F) /* jcc rel32 */
+		return (insn->opcode & 0xf0) == 0x80;
+	/* jcc rel8; loopne, loope, loop, jrcxz */
+	return insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
+	       ((insn->opcode & 0xf0) == 0x70 || (insn->opcode & 0xfc) == 0xe0);
 }
 
-/* Whether control can leave at `insn` without coming to the one behind it. */
+/* Whether control does not come to what is behind it. */
 static bool ends_flow(const ZydisDecodedInstruction *insn)
 {
-	return insn->meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
-	       insn->meta.category == ZYDIS_CATEGORY_RET || insn->mnemonic == ZYDIS_MNEMONIC_UD2 ||
-	       insn->mnemonic == ZYDIS_MNEMONIC_HLT;
+	return insn->mnemonic == ZYDIS_MNEMONIC_JMP || insn->mnemonic == ZYDIS_MNEMONIC_RET ||
+	       insn->mnemonic == ZYDIS_MNEMONIC_UD2 || insn->mnemonic == ZYDIS_MNEMONIC_HLT;
 }
 
 static bool is_idle(const ZydisDecodedInstruction *insn)
@@ -75,7 +82,7 @@ static bool is_plain_jump(const ZydisDecodedInstruction *insn)
 {
 	bool is_short = insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT;
 
-	if (insn->raw.prefix_count > 0 || insn->meta.category == ZYDIS_CATEGORY_CALL)
+	if (insn->raw.prefix_count > 0 || insn->mnemonic == ZYDIS_MNEMONIC_CALL)
 		return false;
 	if (is_short)
 		return insn->opcode == 0xeb || insn->opcode == 0xe9 ||
@@ -132,23 +139,44 @@ static void mark_absolute_table(struct weft__code *code, uintptr_t table)
 	}
 }
 
-/* Mark what an instruction leads to, or to what it takes the address of. */
-static void mark_targets(struct weft__code *code, uintptr_t at, const ZydisDecodedInstruction *insn)
+/* What an instruction jumps to or takes the address of, or jumps by. */
+static void note_lead(const struct weft__code *code, struct weft__insn *out,
+		      const ZydisDecodedInstruction *insn)
 {
-	uintptr_t behind = at + insn->length;
+	uintptr_t behind = out->at + insn->length;
 
 	if (is_jump(insn) && insn->raw.imm[0].is_relative) {
-		weft__mark(&code->targets, displaced(behind, insn->raw.imm[0].value.s));
+		out->lead = WEFT__LEADS_TO;
+		out->leads = displaced(behind, insn->raw.imm[0].value.s);
 	} else if (is_jump(insn) && insn->raw.disp.size == 32 && !is_relative(insn)) {
-		mark_absolute_table(code, displaced(code->object->base, insn->raw.disp.value));
+		out->lead = WEFT__LEADS_BY;
+		out->leads = displaced(code->object->base, insn->raw.disp.value);
 	} else if (insn->mnemonic == ZYDIS_MNEMONIC_LEA && is_relative(insn)) {
-		weft__mark(&code->targets, displaced(behind, insn->raw.disp.value));
-		mark_relative_table(code, displaced(behind, insn->raw.disp.value));
+		out->lead = WEFT__TAKES;
+		out->leads = displaced(behind, insn->raw.disp.value);
 	}
 }
 
-/* Find all that jumps in the object may lead to, far away from the function as well. */
-static int find_targets(struct weft__code *code)
+static void mark_targets(struct weft__code *code, const struct weft__insn *insn)
+{
+	switch (insn->lead) {
+	case WEFT__LEADS_NOWHERE:
+		break;
+	case WEFT__LEADS_TO:
+		weft__mark(&code->targets, insn->leads);
+		break;
+	case WEFT__LEADS_BY:
+		mark_absolute_table(code, insn->leads);
+		break;
+	case WEFT__TAKES:
+		weft__mark(&code->targets, insn->leads);
+		mark_relative_table(code, insn->leads);
+		break;
+	}
+}
+
+/* Mark all that jumps in the object may lead to, far away from the function as well. */
+static int look_for_jumps(struct weft__code *code)
 {
 	struct weft__targets *targets = &code->targets;
 	struct weft__text text = {0, 0};
@@ -168,46 +196,49 @@ static int find_targets(struct weft__code *code)
 	return 0;
 }
 
-int weft__code_decode(struct weft__code *code)
+static struct weft__insn describe(const struct weft__code *code, uintptr_t at,
+				  const ZydisDecodedInstruction *decoded)
 {
-	ZydisDecodedInstruction decoded;
+	struct weft__insn insn = {.at = at,
+				  .moved = way_of(decoded),
+				  .is_syscall = decoded->mnemonic == ZYDIS_MNEMONIC_SYSCALL,
+				  .ends = ends_flow(decoded),
+				  .idle = is_idle(decoded)};
 
-	if (find_targets(code) != 0)
-		return -ENOMEM;
-	code->n = 0;
-	for (uintptr_t at = code->function.start; at < code->end; at += decoded.length) {
-		struct weft__insn insn = {.at = at};
-
-		if (!decode_one(&code->decoder, at, code->end, &decoded))
-			break;
-		insn.moved = way_of(&decoded);
-		insn.is_syscall = decoded.mnemonic == ZYDIS_MNEMONIC_SYSCALL;
-		insn.ends = ends_flow(&decoded);
-		insn.idle = is_idle(&decoded);
-		if (!add_insn(code, &insn))
-			return -ENOMEM;
-		mark_targets(code, at, &decoded);
-	}
-	for (size_t i = 0; i < code->n; i++)
-		code->insn[i].target = weft__marked(&code->targets, code->insn[i].at);
-	return 0;
+	note_lead(code, &insn, decoded);
+	return insn;
 }
 
-bool weft__code_measure(struct weft__code *code, const struct weft__function *function)
+int weft__code_decode(struct weft__code *code, const struct weft__function *function)
 {
 	ZydisDecodedInstruction decoded;
-	bool found = false;
 
 	code->function = *function;
 	code->end = function->start;
+	code->n = code->calls = 0;
 	if (weft__code_is_too_long(code))
-		return false;
-	while (code->end < code->function.end &&
-	       decode_one(&code->measurer, code->end, code->function.end, &decoded)) {
-		found |= decoded.mnemonic == ZYDIS_MNEMONIC_SYSCALL;
+		return 0;
+	while (code->end < function->end &&
+	       decode_one(&code->measurer, code->end, function->end, &decoded)) {
+		struct weft__insn insn = describe(code, code->end, &decoded);
+
+		if (!add_insn(code, &insn))
+			return -ENOMEM;
+		code->calls += insn.is_syscall;
 		code->end += decoded.length;
 	}
-	return found;
+	return 0;
+}
+
+int weft__code_find_targets(struct weft__code *code)
+{
+	if (look_for_jumps(code) != 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < code->n; i++)
+		mark_targets(code, &code->insn[i]);
+	for (size_t i = 0; i < code->n; i++)
+		code->insn[i].target = weft__marked(&code->targets, code->insn[i].at);
+	return 0;
 }
 
 static bool writes_rax(const struct weft__code *code, const struct weft__insn *insn)

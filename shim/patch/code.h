@@ -8,23 +8,32 @@
 #include "scan.h"
 #include "site.h"
 
+enum weft__lead {
+	WEFT__LEADS_NOWHERE,
+	WEFT__LEADS_TO, /* an address */
+	WEFT__LEADS_BY, /* a table of addresses */
+	WEFT__TAKES, /* the address of something: a table of distances, maybe, or a jump's target */
+};
+
 struct weft__insn {
 	uintptr_t at;
 	struct weft__moved moved;
+	uintptr_t leads; /* valid unless WEFT__LEADS_NOWHERE */
+	enum weft__lead lead;
 	bool is_syscall;
 	bool ends;   /* control does not go on behind it */
-	bool target; /* something jumps to it */
+	bool target; /* something jumps to it; valid after weft__code_find_targets() */
 	bool idle;   /* padding, or a trap */
 };
 
 struct weft__code {
 	const struct weft__object *object;
-	ZydisDecoder decoder, measurer; /* the second only tells lengths, in half the time */
+	ZydisDecoder decoder, measurer; /* the second tells no operands, in half the time */
 	struct weft__targets targets;
 	struct weft__function function; /* the one at hand */
 	uintptr_t end; /* of its instructions; before function.end: there are others than those */
-	struct weft__insn *insn; /* valid after weft__code_decode() */
-	size_t n, room;
+	struct weft__insn *insn;
+	size_t n, room, calls; /* calls: how many of the instructions are `syscall` */
 };
 
 /**
@@ -36,16 +45,16 @@ void weft__code_begin(struct weft__code *code, const struct weft__object *object
 void weft__code_end(struct weft__code *code);
 
 /**
- * Take a function, and walk through it up to where it ends or decodes to nothing any more. One that
- * is too long is not walked through.
+ * Decode a function up to where it ends, or does not decode any more. Of one that is too long,
+ * nothing is decoded.
  *
- * @return whether a `syscall` is among what was passed
+ * @return 0 or -ENOMEM
  */
-bool weft__code_measure(struct weft__code *code, const struct weft__function *function);
+int weft__code_decode(struct weft__code *code, const struct weft__function *function);
 bool weft__code_is_too_long(const struct weft__code *code);
 
-/** Decode the function that was measured; 0 or -ENOMEM. */
-int weft__code_decode(struct weft__code *code);
+/** Find which of its instructions are jumped to; 0 or -ENOMEM. */
+int weft__code_find_targets(struct weft__code *code);
 
 /** Find the number with which instruction `call` is made; -1 when the code does not tell. */
 int weft__code_number(const struct weft__code *code, size_t call);

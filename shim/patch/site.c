@@ -202,7 +202,7 @@ static int find_in_function(struct search *search)
 {
 	struct weft__sites *sites = search->sites;
 	const struct weft__code *code = &search->code;
-	int err = weft__code_decode(&search->code);
+	int err = weft__code_find_targets(&search->code);
 	size_t first = sites->n;
 
 	for (size_t i = 0; err == 0 && i < code->n; i++) {
@@ -249,7 +249,8 @@ static int look_at(struct search *search, uintptr_t at)
 		default:
 			break;
 		}
-		if (weft__code_measure(&search->code, &function))
+		err = weft__code_decode(&search->code, &function);
+		if (err == 0 && code->calls > 0)
 			err = find_in_function(search);
 	}
 	/* Decoded, it is a site that has been found, or none. */

@@ -232,6 +232,11 @@ static int change(const struct weft__text *text, const struct weft__jump *jumps,
 		err = rewrite(text, jumps, n);
 	if (err != 0)
 		err = map_copy(start, whole_pages(end - start), jumps, n);
+	/* The vDSO is replaced as a whole or not at all (special mappings cannot be split). */
+	if (err == -EINVAL) {
+		start = page_of(text->start);
+		err = map_copy(start, whole_pages(text->end - start), jumps, n);
+	}
 	return err;
 }
 
