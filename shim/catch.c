@@ -65,13 +65,29 @@ void weft__entry_native(void);
 void weft__entry_int80(void);
 weft__handler weft__caught_fork, weft__caught_vfork;
 
+/* The file header of this library, where it is mapped (ld(1)). */
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+/* The text of this library, from which calls go to the kernel. */
+static struct weft__text own_text(void)
+{
+	const char *base = (const char *)&__ehdr_start;
+	struct dl_phdr_info info = {.dlpi_addr = (uintptr_t)base,
+				    .dlpi_phdr = (const void *)(base + __ehdr_start.e_phoff),
+				    .dlpi_phnum = __ehdr_start.e_phnum};
+	struct weft__text text = {0, 0};
+	struct weft__object object;
+
+	weft__object_learn(&object, &info);
+	weft__object_next_text(&object, &text);
+	return text;
+}
+
 long weft__catch_begin(void)
 {
-	struct weft__text own;
-	long err = weft__find_text("libweft-preload.so", &own);
+	struct weft__text own = own_text();
+	long err;
 
-	if (err != 0)
-		return err;
 	memset(places, 0, sizeof(places));
 	weft__caught = (struct weft__caught){.calls = 0};
 	catcher = weft__raw(SYS_gettid);

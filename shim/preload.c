@@ -2,7 +2,7 @@
  * libweft-preload.so: asleep until the program makes a thread.
  *
  * The constructor reads the settings and no more, so a program without threads is never touched.
- * The first pthread_create patches libc, makes the calling thread a task and the hub another, and
+ * The first pthread_create patches what is loaded, makes the calling thread a task and the hub another, and
  * from then on is libc's own: the thread it makes is a task because clone3 is answered.
  *
  * A child after fork(2) sleeps again: its text stays patched, but the current task is nobody, and
@@ -23,11 +23,11 @@
 #include "futex.h"
 #include "hub.h"
 #include "kernel_handler.h"
+#include "loaded.h"
 #include "mask.h"
 #include "memory.h"
 #include "offload.h"
 #include "parking.h"
-#include "patch.h"
 #include "shim.h"
 #include "signals.h"
 #include "stats.h"
@@ -38,7 +38,6 @@
 #define HWCAP2_WRFSBASE 2U
 
 struct weft__carrier weft__process;
-unsigned long weft__sites_patched, weft__sites_unfit;
 
 typedef int create_function(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
 			    void *arg);
@@ -75,7 +74,6 @@ static bool refuse(const char *why)
 
 static bool patch(void)
 {
-	struct weft__patch_result result, vdso;
 	static bool done;
 	const char *why;
 
@@ -88,15 +86,8 @@ static bool patch(void)
 	done = true;
 	if (weft__settings.catch_mode == WEFT__CATCH_ONLY)
 		return true;
-	why = weft__patch_libc(&result);
-	if (why != NULL)
-		return refuse(why);
-	weft__sites_patched = result.patched;
-	weft__sites_unfit = result.unfit;
-	/* Sealed (mseal(2) of Linux 6.10 and later), or built unlike any known: without it, then. */
-	if (weft__patch_vdso(&vdso) == NULL)
-		weft__sites_patched += vdso.patched;
-	return true;
+	why = weft__patch_all();
+	return why == NULL || refuse(why);
 }
 
 static void *hub_main(void *carrier)
@@ -202,7 +193,7 @@ static bool catch_calls(void)
 }
 
 /*
- * Patch libc if it is not yet, make the calling thread a task, make the hub. When that cannot be
+ * Patch what is loaded if it is not yet, make the calling thread a task, make the hub. When that cannot be
  * done it is said in one line, once, and the program runs as if weft were not there.
  */
 static void wake_up(void)

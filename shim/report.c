@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "catch.h"
+#include "loaded.h"
 #include "shim.h"
 #include "stats.h"
 #include "thread.h"
@@ -56,16 +57,29 @@ void weft__report_end(void)
 	reported = true;
 }
 
+static void report_patches(void)
+{
+	const struct weft__patched *patched = &weft__patched;
+
+	weft__say("sites patched: %zu in %zu objects (%zu could not be)", patched->sites,
+		  patched->objects, patched->unfit);
+	if (patched->refused > 0)
+		weft__say("objects that could not be patched: %zu (%s)", patched->refused,
+			  patched->why);
+	if (!patched->later)
+		weft__say("libraries loaded later are not patched: the loader is not as known");
+}
+
 void weft__report(void)
 {
 	if (!weft__settings.stats || reported)
 		return;
 	reported = true;
-	if (weft__sites_patched == 0 && !weft__catching) {
+	if (weft__patched.sites == 0 && !weft__catching) {
 		weft__say("sites patched: 0, for no thread was made");
 		return;
 	}
-	weft__say("sites patched: %lu (%lu could not be)", weft__sites_patched, weft__sites_unfit);
+	report_patches();
 	if (weft__catching)
 		weft__say("caught: %llu calls at %u places%s",
 			  (unsigned long long)weft__caught.calls, weft__caught.places,

@@ -53,9 +53,6 @@ extern bool weft__hub_counted;
 /** Go to sleep (preload.c): the running task is the kernel's again, and every other is gone. */
 void weft__asleep(void);
 
-/** Sites patched, and answered calls whose sites could not be. */
-extern unsigned long weft__sites_patched, weft__sites_unfit;
-
 /** What is counted of calls (report.c). */
 struct weft__counts {
 	uint64_t parks[WEFT__CALLS];   /* by call: the task had to wait */

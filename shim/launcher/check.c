@@ -5,6 +5,7 @@
 #include "libraries.h"
 #include "message.h"
 #include "program.h"
+#include "sites.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -169,10 +170,10 @@ static bool tell_machine(void)
 	return has_fsgsbase();
 }
 
-static bool tell_library(void)
+/* Copy the library's path to path; whether it can be used. */
+static bool tell_library(char *path, size_t path_bytes)
 {
-	char path[PATH_MAX];
-	int err = weft__library_find(path, sizeof(path));
+	int err = weft__library_find(path, path_bytes);
 
 	if (err == -ENOENT)
 		weft__tell("library      not found");
@@ -183,9 +184,16 @@ static bool tell_library(void)
 	return err == 0;
 }
 
+static void tell_sites(const struct weft__program *program, const char *library)
+{
+	if (!weft__sites_print(program, library, false))
+		weft__tell("sites        not all could be looked at");
+}
+
 int weft__check_print(const char *name)
 {
 	char why[PATH_MAX + 128];
+	char library[PATH_MAX];
 	struct weft__program program;
 	enum weft__finding finding = weft__program_find(&program, name);
 	bool has_machine;
@@ -196,7 +204,9 @@ int weft__check_print(const char *name)
 	else
 		tell_program(&program, finding);
 	has_machine = tell_machine();
-	has_library = tell_library();
+	has_library = tell_library(library, sizeof(library));
+	if (finding == WEFT__FITS && has_library)
+		tell_sites(&program, library);
 
 	weft__program_explain(&program, finding, why, sizeof(why));
 	if (finding != WEFT__FITS) {
@@ -210,4 +220,22 @@ int weft__check_print(const char *name)
 	}
 	weft__tell("verdict      %s", why);
 	return WEFT__EXIT_OK;
+}
+
+int weft__check_sites_print(const char *name)
+{
+	char why[PATH_MAX + 128], library[PATH_MAX];
+	struct weft__program program;
+	enum weft__finding finding = weft__program_find(&program, name);
+
+	if (finding != WEFT__FITS) {
+		weft__program_explain(&program, finding, why, sizeof(why));
+		weft__complain("%s: %s", name, why);
+		return weft__program_status(finding);
+	}
+	if (weft__library_find(library, sizeof(library)) != 0) {
+		weft__complain("libweft-preload.so: not found");
+		return WEFT__EXIT_CANNOT;
+	}
+	return weft__sites_print(&program, library, true) ? WEFT__EXIT_OK : WEFT__EXIT_CANNOT;
 }

@@ -12,6 +12,15 @@
 int weft__check_print(const char *name);
 
 /**
+ * Print to stdout each system call instruction of a program and the libraries
+ * it needs: the file, the address in it, the call's number and name, and what
+ * weft does to it. Never runs the program.
+ *
+ * @return the exit status, as of weft__check_print()
+ */
+int weft__check_sites_print(const char *name);
+
+/**
  * Print the table of system calls to stdout.
  *
  * markdown   only what weft answers and what blocks, as a table for README.md

@@ -58,7 +58,7 @@ static int refuse_option(const char *option)
 
 static void print_help(void)
 {
-	puts(USAGE "       weft check program\n"
+	puts(USAGE "       weft check [--sites] program\n"
 		   "       weft calls [--markdown]\n"
 		   "\n"
 		   "Runs a threaded program as coroutines on one kernel thread.\n");
@@ -68,7 +68,9 @@ static void print_help(void)
 	puts("\nThe second column is the environment variable that says the same, set to 1 or\n"
 	     "to the value.\n"
 	     "\n"
-	     "  check       say whether weft can work on the program, and why not\n"
+	     "  check       say whether weft can work on the program, and why not, and how\n"
+	     "              many of its and its libraries' system calls can be answered;\n"
+	     "              with --sites, list these: file, address, call, what is done\n"
 	     "  calls       list the system calls and what weft does about each\n"
 	     "\n"
 	     "A program named check or calls is run by `weft -- check`. Exit status: that of\n"
@@ -151,13 +153,18 @@ static int finish(int status)
 
 static int run_check(char **arguments)
 {
+	bool sites = arguments[0] != NULL && strcmp(arguments[0], "--sites") == 0;
+
+	if (sites)
+		arguments++;
 	if (arguments[0] != NULL && strcmp(arguments[0], "--") == 0)
 		arguments++;
 	else if (arguments[0] != NULL && arguments[0][0] == '-')
 		return refuse_option(arguments[0]);
 	if (arguments[0] == NULL || arguments[1] != NULL)
 		return refuse_usage();
-	return finish(weft__check_print(arguments[0]));
+	return finish(sites ? weft__check_sites_print(arguments[0])
+			    : weft__check_print(arguments[0]));
 }
 
 static int run_calls(char **arguments)

@@ -1,12 +1,26 @@
-/* Loaded objects, as far as patching needs to know them. */
+/*
+ * Objects, as far as patching needs to know them: ELF files that are mapped, by the loader or by
+ * whoever only wants to look at them. Nothing here needs relocations to have been made.
+ */
 #ifndef WEFT_PATCH_OBJECT_H
 #define WEFT_PATCH_OBJECT_H
 
+#include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/** The executable segment of a loaded object. */
+struct weft__object {
+	const char *name; /* its path; "" for the program */
+	uintptr_t base;   /* to be added to the addresses in the file */
+	const ElfW(Phdr) * phdr;
+	unsigned int phdrs;
+	/* The table of functions; 0 and none when there is none of the usual kind. */
+	uintptr_t table;
+	size_t functions;
+};
+
+/** An executable segment. */
 struct weft__text {
 	uintptr_t start, end;
 };
@@ -16,16 +30,26 @@ struct weft__function {
 	uintptr_t start, end;
 };
 
-/**
- * Find the text of the object whose file name begins with `prefix`.
- *
- * @return 0, or
- *   -ENOENT   no such object is loaded
- *   -ENOTSUP  it has more than one executable segment
- */
-int weft__find_text(const char *prefix, struct weft__text *text);
+enum weft__coverage {
+	WEFT__UNCOVERED,
+	WEFT__COVERED,
+	WEFT__SIGNAL_FRAME, /* where signal handlers return to: not to be touched */
+};
 
-/** Find the function that an address lies in; false when no unwind information covers it. */
-bool weft__find_function(uintptr_t address, struct weft__function *function);
+/** Learn an object from what dl_iterate_phdr(3) says of it, whose memory *object refers to. */
+void weft__object_learn(struct weft__object *object, const struct dl_phdr_info *info);
+
+/** Find the executable segment behind *text, the first when text->end is 0; false: no more. */
+bool weft__object_next_text(const struct weft__object *object, struct weft__text *text);
+
+/** Whether n bytes at an address belong to the object and came from its file. */
+bool weft__object_holds(const struct weft__object *object, uintptr_t address, size_t n);
+
+/** Whether relocations are to be made in its text, which are not yet while it is being loaded. */
+bool weft__object_relocates_text(const struct weft__object *object);
+
+/** Find the function that an address lies in; *function is only set when it is covered. */
+enum weft__coverage weft__find_function(const struct weft__object *object, uintptr_t address,
+					struct weft__function *function);
 
 #endif

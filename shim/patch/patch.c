@@ -11,211 +11,218 @@
  *	        [instructions of the window behind it]
  *	        jmp   end of the window
  *
- * While the text is writable it is not executable, so from the first to the second mprotect
- * nothing in libc, nor the vDSO, may run: no call, no signal handler. CMakeLists.txt keeps the compiler from
- * turning the loops of this file into calls of memcpy.
+ * The address of entry is what the region begins with.
  */
 #include "patch.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <string.h>
 
-#include "shim.h"
-#include "site.h"
+#include "memory.h"
 
-#define STUB_BYTES 96
-#define PAGE 4096UL
-#define REACH (1UL << 30)
+/* Three instructions of 15 bytes, 27 bytes, and behind it 23 and a jump. */
+#define STUB_BYTES 112
 
-struct region {
-	uint8_t *start;
-	size_t bytes;
-};
+static const uint8_t lea_rcx[] = {0x48, 0x8d, 0x0d}, jmp_slot[] = {0xff, 0x25};
 
-static uint8_t *put(uint8_t *at, const void *from, size_t n)
+static uintptr_t stub_of(const struct weft__region *region, size_t i)
 {
-	const uint8_t *byte = from;
-
-	while (n-- > 0)
-		*at++ = *byte++;
-	return at;
+	return (uintptr_t)region->start + (i + 1) * STUB_BYTES;
 }
 
-static uint8_t *put_relative(uint8_t *at, uintptr_t to)
+static uint8_t *put_lea_rcx(uint8_t *at, uintptr_t to)
 {
-	int32_t distance = (int32_t)(to - (uintptr_t)at - 4);
-
-	return put(at, &distance, 4);
+	at = weft__put(at, lea_rcx, sizeof(lea_rcx));
+	return weft__put_distance(at, (uintptr_t)at, to);
 }
 
-static uint8_t *put_jump(uint8_t *at, uintptr_t to)
+static uint8_t *put_jump_by(uint8_t *at, uintptr_t slot)
 {
-	*at++ = 0xe9;
-	return put_relative(at, to);
+	at = weft__put(at, jmp_slot, sizeof(jmp_slot));
+	return weft__put_distance(at, (uintptr_t)at, slot);
 }
 
-/* Map room for the stubs at the first free place behind the text. */
-static int map_region(const struct weft__text *text, size_t n, struct region *region)
+/* Put a jump in its long form. */
+static uint8_t *put_long_jump(uint8_t *at, const uint8_t *insn, size_t bytes)
 {
-	uintptr_t at = (text->end + 0xffff) & ~(uintptr_t)0xffff;
+	int32_t distance = (int8_t)insn[1];
+	uint8_t opcode = insn[bytes == 6 ? 1 : 0];
 
-	region->bytes = ((n + 1) * STUB_BYTES + PAGE - 1) & ~(PAGE - 1);
-	for (; at < text->end + REACH; at += 0x10000) {
-		void *start = mmap((void *)at, region->bytes, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-
-		if (start == (void *)at) {
-			region->start = start;
-			return 0;
-		}
-		if (start != MAP_FAILED) /* before Linux 4.17 the flag is only a hint */
-			munmap(start, region->bytes);
-		else if (errno != EEXIST) /* the vDSO may lie at the end of all addresses */
-			break;
+	if (bytes > 2)
+		memcpy(&distance, insn + bytes - 4, 4);
+	if (opcode == 0xeb || opcode == 0xe9) {
+		*at++ = 0xe9;
+	} else {
+		*at++ = 0x0f;
+		*at++ = 0x80 | (opcode & 0x0f);
 	}
-	return -ENOMEM;
+	return weft__put_distance(at, (uintptr_t)at,
+				  (uintptr_t)insn + bytes + (uintptr_t)(intptr_t)distance);
+}
+
+static uint8_t *put_moved(uint8_t *at, const uint8_t *insn, const struct weft__moved *moved)
+{
+	int32_t distance;
+
+	if (moved->way == WEFT__JUMPS)
+		return put_long_jump(at, insn, moved->bytes);
+	if (moved->way == WEFT__REFERS) {
+		memcpy(&distance, insn + moved->distance_at, 4);
+		distance += (int32_t)(insn - at);
+		weft__put(at, insn, moved->bytes);
+		memcpy(at + moved->distance_at, &distance, 4);
+		return at + moved->bytes;
+	}
+	return weft__put(at, insn, moved->bytes);
+}
+
+static uint8_t *put_call(uint8_t *at, uintptr_t entry_slot, uintptr_t behind)
+{
+	uint8_t *native = at + sizeof(lea_rcx) + 4 + sizeof(jmp_slot) + 4 + sizeof(behind);
+
+	at = put_jump_by(put_lea_rcx(at, (uintptr_t)native), entry_slot);
+	return weft__put(at, &behind, sizeof(behind));
 }
 
 static void build_stub(uint8_t *at, uintptr_t entry_slot, const struct weft__site *site)
 {
-	static const uint8_t lea_rcx[] = {0x48, 0x8d, 0x0d}, jmp_slot[] = {0xff, 0x25};
-	uintptr_t behind = site->syscall + 2;
-	uint8_t *native;
+	const uint8_t *insn = (const uint8_t *)site->start;
 
-	at = put(at, (const void *)site->start, site->syscall - site->start);
-	native = at + sizeof(lea_rcx) + 4 + sizeof(jmp_slot) + 4 + sizeof(behind);
-	at = put_relative(put(at, lea_rcx, sizeof(lea_rcx)), (uintptr_t)native);
-	at = put_relative(put(at, jmp_slot, sizeof(jmp_slot)), entry_slot);
-	at = put(at, &behind, sizeof(behind));
-	at = put(at, (const void *)site->syscall, site->end - site->syscall);
-	put_jump(at, site->end);
-}
-
-static int build_stubs(const struct weft__text *text, const struct weft__sites *sites,
-		       uintptr_t entry, struct region *region)
-{
-	int err = map_region(text, sites->n, region);
-
-	if (err != 0)
-		return err;
-	put(region->start, &entry, sizeof(entry));
-	for (size_t i = 0; i < sites->n; i++)
-		build_stub(region->start + (i + 1) * STUB_BYTES, (uintptr_t)region->start,
-			   &sites->site[i]);
-	if (mprotect(region->start, region->bytes, PROT_READ | PROT_EXEC) != 0)
-		return -errno;
-	return 0;
-}
-
-/* Whether text may be written and then be executed again (systemd's MemoryDenyWriteExecute). */
-static bool may_rewrite(uintptr_t text_page)
-{
-	void *copy = mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	bool may = copy != MAP_FAILED && mprotect(copy, PAGE, PROT_READ | PROT_WRITE) == 0;
-
-	if (may) {
-		*(volatile char *)copy = *(volatile char *)text_page;
-		may = mprotect(copy, PAGE, PROT_READ | PROT_EXEC) == 0;
+	for (size_t i = 0; i < site->n_moved; i++) {
+		if ((uintptr_t)insn == site->syscall)
+			at = put_call(at, entry_slot, site->syscall + 2);
+		at = put_moved(at, insn, &site->moved[i]);
+		insn += site->moved[i].bytes;
 	}
-	if (copy != MAP_FAILED)
-		munmap(copy, PAGE);
-	return may;
+	weft__put_jump(at, (uintptr_t)at, site->end);
 }
 
-static void divert(const struct weft__site *site, uintptr_t stub)
+static size_t list_jumps(struct weft__jump *jumps, const struct weft__site *site, uintptr_t stub)
 {
-	uint8_t *at = (uint8_t *)site->start;
+	uintptr_t to = site->hole == 0 ? stub : site->hole;
 
-	/* Behind the jump comes what nobody reaches: int3. */
-	for (at = put_jump(at, stub); at < (uint8_t *)site->end; at++)
-		*at = 0xcc;
+	jumps[0] = (struct weft__jump){site->start, site->end, to};
+	if (site->hole == 0)
+		return 1;
+	jumps[1] = (struct weft__jump){site->hole, site->hole + WEFT__LONG_JUMP, stub};
+	return 2;
 }
 
-static int rewrite(const struct weft__text *text, const struct weft__sites *sites,
-		   const struct region *region)
+/* Build the stubs of the sites that fit, and list the jumps to them. */
+static const char *build_stubs(const struct weft__object *object, const struct weft__sites *sites,
+			       uintptr_t entry, struct weft__region *region,
+			       struct weft__jump *jumps, size_t *ret_jumps)
 {
-	uintptr_t start = text->start & ~(PAGE - 1);
-	size_t bytes = ((text->end + PAGE - 1) & ~(PAGE - 1)) - start;
-	uint64_t all = UINT64_MAX, before;
-	long err;
+	size_t n = 0, n_jumps = 0;
 
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
-	err = weft__raw(SYS_mprotect, start, bytes, PROT_READ | PROT_WRITE);
-	if (err == 0) {
-		for (size_t i = 0; i < sites->n; i++)
-			divert(&sites->site[i], (uintptr_t)region->start + (i + 1) * STUB_BYTES);
-		err = weft__raw(SYS_mprotect, start, bytes, PROT_READ | PROT_EXEC);
-		weft__check(err == 0); /* may_rewrite() has tried it; libc cannot run any more */
+	if (weft__region_map(object, (sites->fit + 1) * STUB_BYTES, region) != 0)
+		return "no room for the stubs near its text";
+	weft__put(region->start, &entry, sizeof(entry));
+	for (size_t i = 0; i < sites->n; i++) {
+		const struct weft__site *site = &sites->site[i];
+
+		if (site->fit != WEFT__FIT_YES)
+			continue;
+		build_stub((uint8_t *)stub_of(region, n), (uintptr_t)region->start, site);
+		n_jumps += list_jumps(jumps + n_jumps, site, stub_of(region, n));
+		n++;
 	}
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(all));
-	return (int)err;
+	*ret_jumps = n_jumps;
+	return weft__region_seal(region) == 0 ? NULL : "its stubs may not be executed";
 }
 
-/* Turn the sites of a text, which may be rewritten, into jumps; what refused it, or NULL. */
-static const char *patch_text(const struct weft__text *text, const struct weft__sites *sites,
-			      uintptr_t entry)
+static bool is_in(const struct weft__text *text, const struct weft__jump *jump)
 {
-	struct region region = {NULL, 0};
-	const char *refused = NULL;
+	return jump->start >= text->start && jump->start < text->end;
+}
 
-	if (build_stubs(text, sites, entry, &region) != 0)
-		refused = "no room for the stubs near its text";
-	else if (rewrite(text, sites, &region) != 0)
-		refused = "its text may not be rewritten";
-	if (refused != NULL && region.start != NULL)
-		munmap(region.start, region.bytes);
+/* Change all texts; once one is changed, the stubs stay. */
+static const char *change_texts(const struct weft__object *object, struct weft__jump *jumps,
+				size_t n)
+{
+	struct weft__text text = {0, 0};
+	bool changed = false;
+
+	while (weft__object_next_text(object, &text)) {
+		size_t inside = 0;
+
+		for (size_t i = 0; i < n; i++)
+			if (is_in(&text, &jumps[i])) {
+				struct weft__jump jump = jumps[i];
+
+				jumps[i] = jumps[inside];
+				jumps[inside++] = jump;
+			}
+		if (inside > 0 && weft__text_change(&text, jumps, inside) != 0)
+			return changed ? NULL : "its text may not be rewritten";
+		changed |= inside > 0;
+	}
+	return NULL;
+}
+
+static const char *patch_sites(const struct weft__object *object, const struct weft__sites *sites,
+			       uintptr_t entry, struct weft__region *region)
+{
+	size_t bytes = 2 * sites->fit * sizeof(struct weft__jump), n;
+	struct weft__jump *jumps = weft__alloc(bytes);
+	const char *refused;
+
+	if (jumps == NULL)
+		return "out of memory";
+	refused = build_stubs(object, sites, entry, region, jumps, &n);
+	if (refused == NULL)
+		refused = change_texts(object, jumps, n);
+	if (refused != NULL)
+		weft__region_unmap(region);
+	weft__free(jumps, bytes);
 	return refused;
 }
 
-static const char *patch_object(const char *prefix, weft__wanted *wanted, uintptr_t entry,
-				struct weft__patch_result *result)
+static size_t count_unfit(const struct weft__sites *sites)
 {
-	struct weft__text text;
-	struct weft__sites sites;
-	const char *refused = "no system calls found in it";
+	size_t unfit = 0;
 
-	if (weft__find_text(prefix, &text) != 0)
-		return "it is not loaded, or not laid out as usual";
-	if (!may_rewrite(text.start & ~(PAGE - 1)))
-		return "its text may not be rewritten";
-	if (weft__find_sites(&text, wanted, &sites) != 0)
+	for (size_t i = 0; i < sites->n; i++)
+		unfit += sites->site[i].fit != WEFT__FIT_YES;
+	return unfit;
+}
+
+const char *weft__patch_object(const struct weft__object *object, weft__wanted *wanted,
+			       void (*entry)(void), struct weft__patch *patch)
+{
+	struct weft__sites sites;
+	const char *refused = NULL;
+
+	*patch = (struct weft__patch){.patched = 0};
+	if (weft__find_sites(object, wanted, &sites) != 0)
 		return "out of memory";
-	if (sites.n > 0)
-		refused = patch_text(&text, &sites, entry);
-	result->patched = sites.n;
-	result->unfit = sites.unfit;
+	if (sites.fit > 0)
+		refused = weft__object_relocates_text(object)
+				  ? "its text is changed while it is loaded"
+				  : patch_sites(object, &sites, (uintptr_t)entry, &patch->stubs);
+	patch->patched = refused == NULL ? sites.fit : 0;
+	patch->unfit = count_unfit(&sites);
 	free(sites.site);
 	return refused;
 }
 
-/*
- * Every handler's number, and every site whose number only shows at run time. Where the others
- * would be caught, the kernel answers sooner by way of a stub.
- */
-static int wanted_of_libc(int nr)
+const char *weft__patch_function(const struct weft__object *object,
+				 const struct weft__function *function, void (*instead)(void))
 {
-	if (weft__settings.catch_mode == WEFT__CATCH_ALL && nr != SYS_vfork &&
-	    nr != SYS_rt_sigreturn)
-		return true;
-	return nr < 0 || (nr < WEFT__CALLS && weft__handlers[nr] != NULL);
-}
+	struct weft__jump jump = {function->start, function->end, 0};
+	struct weft__text text = {0, 0};
+	struct weft__region region;
+	uintptr_t to = (uintptr_t)instead;
 
-const char *weft__patch_libc(struct weft__patch_result *result)
-{
-	return patch_object("libc.so.6", wanted_of_libc, (uintptr_t)weft__entry, result);
-}
-
-static int wanted_of_vdso(int nr)
-{
-	return nr < 0 || nr == SYS_clock_gettime || nr == SYS_clock_getres;
-}
-
-const char *weft__patch_vdso(struct weft__patch_result *result)
-{
-	return patch_object("linux-vdso.so.1", wanted_of_vdso, (uintptr_t)weft__entry_clock,
-			    result);
+	while (weft__object_next_text(object, &text) && text.end <= function->start)
+		;
+	if (weft__region_map(object, STUB_BYTES, &region) != 0)
+		return "no room for the stub near its text";
+	jump.to = (uintptr_t)weft__put(region.start, &to, sizeof(to));
+	put_jump_by((uint8_t *)jump.to, (uintptr_t)region.start);
+	if (weft__region_seal(&region) == 0 && weft__text_change(&text, &jump, 1) == 0)
+		return NULL;
+	weft__region_unmap(&region);
+	return "its text may not be rewritten";
 }

@@ -4,20 +4,34 @@
 
 #include <stddef.h>
 
-struct weft__patch_result {
-	size_t patched, unfit; /* sites; valid when nothing was refused */
+#include "object.h"
+#include "site.h"
+#include "text.h"
+
+struct weft__patch {
+	size_t patched, unfit;     /* sites; unfit are answered calls for which no way was found */
+	struct weft__region stubs; /* to be unmapped when the object is gone */
 };
 
 /**
- * Patch libc.
+ * Patch an object.
  *
- * Context  the process has one thread
+ * @param entry  where its calls are to arrive
  *
- * @return NULL, or what refused it; then nothing has changed
+ * @return NULL with *patch filled in, or what refused it; then nothing has changed but that
+ * patch->unfit is set
  */
-const char *weft__patch_libc(struct weft__patch_result *result);
+const char *weft__patch_object(const struct weft__object *object, weft__wanted *wanted,
+			       void (*entry)(void), struct weft__patch *patch);
 
-/** As weft__patch_libc(), for the calls that the kernel's own library makes: clocks it cannot read. */
-const char *weft__patch_vdso(struct weft__patch_result *result);
+/**
+ * Have whoever comes to a function go to another instead.
+ *
+ * @param function  an empty one: whatever stands there is lost
+ *
+ * @return NULL or what refused it; then nothing has changed
+ */
+const char *weft__patch_function(const struct weft__object *object,
+				 const struct weft__function *function, void (*instead)(void));
 
 #endif

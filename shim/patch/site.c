@@ -2,229 +2,184 @@
  * See site.h.
  *
  * Bytes `0f 05` may stand in the middle of anything: each is looked at only as part of the
- * function it lies in, decoded from that function's start. Every direct jump or call of the whole
- * text that could land inside a window forbids it; those with 32-bit displacements are taken from
- * every byte position, decoded or not, so that none from a far part of a function is missed (a
- * position that is none forbids a window needlessly, once in some ten thousand).
+ * function it lies in, decoded from that function's start. Most objects make no calls of their own,
+ * so nothing is done before the first pair is found.
  */
 #include "site.h"
 
-#include <Zydis/Zydis.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "code.h"
+#include "raw.h"
+#include "scan.h"
 
 #define JUMP_BYTES 5
-#define LONGEST_FUNCTION 65536
-/* How many instructions before the call may move with it, and are searched for the number. */
-#define REACH_BACK 3
-#define SEARCH_BACK 16
-
-struct insn {
-	uintptr_t at;
-	uint8_t bytes;
-	bool movable; /* means the same at another address */
-	bool is_syscall;
-	bool ends;   /* control does not go on behind it */
-	bool target; /* something jumps to it */
-};
-
-struct body {
-	struct weft__function function;
-	struct insn *insn;
-	size_t n, room;
-};
+#define SHORT_JUMP_BYTES 2
+/* How far a short jump may lead, from behind it. */
+#define SHORT_BACK 128
+#define SHORT_AHEAD 127
 
 struct search {
-	const struct weft__text *text;
-	ZydisDecoder decoder;
-	uint8_t *targets; /* a bit for each byte of the text: some jump may lead there */
-	struct body body;
+	struct weft__code code;
+	weft__wanted *wanted;
+	struct weft__sites *sites;
+	uintptr_t taken; /* where the last window ends */
 };
 
-static void mark(struct search *search, uintptr_t at)
+/* Whether an instruction may be part of a window that begins at another. */
+static bool may_move(const struct weft__code *code, size_t i, size_t first, size_t call)
 {
-	if (at >= search->text->start && at < search->text->end)
-		search->targets[(at - search->text->start) / 8] |=
-			(uint8_t)(1U << (at - search->text->start) % 8);
+	const struct weft__insn *insn = &code->insn[i];
+
+	if (insn->moved.way == WEFT__STAYS || (insn->target && i != first))
+		return false;
+	if (i > call)
+		return !insn->is_syscall;
+	return i == call || (insn->moved.way != WEFT__JUMPS && !insn->is_syscall);
 }
 
-static bool marked(const struct search *search, uintptr_t at)
+/*
+ * Where what lies behind a function ends; its own end if nothing does, or what does is not padding:
+ * assembler code has parts without unwind information.
+ */
+static uintptr_t end_of_padding(const struct weft__code *code,
+				const struct weft__function *function)
 {
-	size_t bit = at - search->text->start;
+	struct weft__function padded;
 
-	return (search->targets[bit / 8] >> bit % 8 & 1) != 0;
+	if (weft__find_function(code->object, function->end, &padded) != WEFT__COVERED ||
+	    padded.start != function->start ||
+	    !weft__code_is_padding(code, function->end, padded.end))
+		return function->end;
+	return padded.end;
 }
 
-/* Mark what every `call rel32`, `jmp rel32` and `jcc rel32` in the text may lead to. */
-static void mark_far_jumps(struct search *search)
+/*
+ * Where a window of enough bytes ends whose instructions end at `end`, with nothing behind them that
+ * control comes to: padding goes with them. More might as well, but for landing pads of exceptions,
+ * which are not among the known targets.
+ */
+static uintptr_t add_idle(const struct weft__code *code, size_t i, uintptr_t start, uintptr_t end)
 {
-	const uint8_t *byte = (const uint8_t *)search->text->start;
-	const uint8_t *end = (const uint8_t *)search->text->end - 6;
-
-	for (; byte < end; byte++) {
-		int32_t distance;
-
-		if ((*byte & 0xfe) == 0xe8) {
-			memcpy(&distance, byte + 1, 4);
-			mark(search, (uintptr_t)byte + 5 + (uintptr_t)(intptr_t)distance);
-		} else if (*byte == 0x0f && (byte[1] & 0xf0) == 0x80) {
-			memcpy(&distance, byte + 2, 4);
-			mark(search, (uintptr_t)byte + 6 + (uintptr_t)(intptr_t)distance);
-		}
+	for (; i < code->n && end - start < JUMP_BYTES; i++) {
+		if (!code->insn[i].idle || code->insn[i].target)
+			return end;
+		end = code->insn[i].at + code->insn[i].moved.bytes;
 	}
+	if (end - start < JUMP_BYTES && end == code->function.end &&
+	    end_of_padding(code, &code->function) - start >= JUMP_BYTES)
+		end = start + JUMP_BYTES;
+	return end;
 }
 
-static bool decode_one(const struct search *search, uintptr_t at, uintptr_t end,
-		       ZydisDecodedInstruction *out)
+/* Take the window that begins `back` instructions before the call, with padding or without. */
+static bool fit_window(const struct search *search, size_t call, size_t back, bool idle,
+		       struct weft__site *site)
 {
-	return ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&search->decoder, NULL, (const void *)at,
-							  end - at, out));
-}
+	const struct weft__code *code = &search->code;
+	size_t first = call - back, i = first;
+	uintptr_t start = code->insn[first].at, end = start;
 
-static bool add_insn(struct body *body, const struct insn *insn)
-{
-	if (body->n == body->room) {
-		size_t room = body->room == 0 ? 256 : 2 * body->room;
-		struct insn *more = realloc(body->insn, room * sizeof(*more));
-
-		if (more == NULL)
+	if (start < search->taken)
+		return false;
+	site->n_moved = 0;
+	for (; i <= call || (end - start < JUMP_BYTES && !code->insn[i - 1].ends); i++) {
+		if (i >= code->n || !may_move(code, i, first, call))
 			return false;
-		body->insn = more;
-		body->room = room;
+		site->moved[site->n_moved++] = code->insn[i].moved;
+		end = code->insn[i].at + code->insn[i].moved.bytes;
 	}
-	body->insn[body->n++] = *insn;
+	site->start = start;
+	site->end = idle && end - start < JUMP_BYTES ? add_idle(code, i, start, end) : end;
+	return site->end - start >= JUMP_BYTES;
+}
+
+/* Padding comes last: another site may need it for a hole. */
+static enum weft__fit fit(struct search *search, size_t call, struct weft__site *site)
+{
+	for (int idle = 0; idle < 2; idle++)
+		for (size_t back = 0; back <= WEFT__MOVED_BEFORE && back <= call; back++) {
+			if (!fit_window(search, call, back, idle, site))
+				continue;
+			search->taken = site->end;
+			return WEFT__FIT_YES;
+		}
+	return WEFT__FIT_NO_WINDOW;
+}
+
+/* Whether no window or other hole takes a part of a hole. */
+static bool is_free(const struct weft__sites *sites, uintptr_t hole)
+{
+	for (size_t i = 0; i < sites->n; i++) {
+		const struct weft__site *site = &sites->site[i];
+
+		if (site->fit == WEFT__FIT_YES &&
+		    ((site->start < hole + JUMP_BYTES && site->end > hole) ||
+		     (site->hole != 0 && site->hole < hole + JUMP_BYTES &&
+		      site->hole + JUMP_BYTES > hole)))
+			return false;
+	}
 	return true;
 }
 
-static bool is_jump(const ZydisDecodedInstruction *insn)
+/* Find a hole within padding that a site can reach. */
+static uintptr_t find_hole_in(const struct search *search, uintptr_t start, uintptr_t end,
+			      const struct weft__site *site)
 {
-	switch (insn->meta.category) {
-	case ZYDIS_CATEGORY_CALL:
-	case ZYDIS_CATEGORY_COND_BR:
-	case ZYDIS_CATEGORY_UNCOND_BR:
-		return true;
-	default:
-		return false;
-	}
-}
+	uintptr_t from = site->syscall + SHORT_JUMP_BYTES;
 
-/* Whether control can leave at `insn` without coming to the one behind it. */
-static bool ends_flow(const ZydisDecodedInstruction *insn)
-{
-	return insn->meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
-	       insn->meta.category == ZYDIS_CATEGORY_RET || insn->mnemonic == ZYDIS_MNEMONIC_UD2 ||
-	       insn->mnemonic == ZYDIS_MNEMONIC_HLT;
-}
-
-/* Decode the function into search->body, marking its own jumps. */
-static int decode_function(struct search *search, const struct weft__function *function)
-{
-	struct body *body = &search->body;
-	ZydisDecodedInstruction decoded;
-	uintptr_t at = function->start;
-
-	body->function = *function;
-	body->n = 0;
-	if (function->end - function->start > LONGEST_FUNCTION)
-		return 0;
-	for (; at < function->end; at += decoded.length) {
-		struct insn insn = {.at = at};
-
-		if (!decode_one(search, at, function->end, &decoded))
-			break;
-		insn.bytes = decoded.length;
-		insn.is_syscall = decoded.mnemonic == ZYDIS_MNEMONIC_SYSCALL;
-		insn.ends = ends_flow(&decoded);
-		insn.movable =
-			(decoded.attributes & ZYDIS_ATTRIB_IS_RELATIVE) == 0 && !is_jump(&decoded);
-		if (!add_insn(body, &insn))
-			return -ENOMEM;
-		if (is_jump(&decoded) && decoded.raw.imm[0].is_relative)
-			mark(search, at + decoded.length + (uintptr_t)decoded.raw.imm[0].value.s);
-	}
-	for (size_t i = 0; i < body->n; i++)
-		body->insn[i].target = marked(search, body->insn[i].at);
+	for (; start + JUMP_BYTES <= end; start++)
+		if (start + SHORT_BACK >= from && start <= from + SHORT_AHEAD &&
+		    is_free(search->sites, start))
+			return start;
 	return 0;
 }
 
-static bool writes_rax(const struct search *search, const struct insn *insn)
+/* Find a hole among what stands behind jumps and returns inside the function. */
+static uintptr_t find_hole_inside(const struct search *search, const struct weft__site *site)
 {
-	ZydisDecodedInstruction decoded;
-	ZydisDecodedOperand operand[ZYDIS_MAX_OPERAND_COUNT];
+	const struct weft__code *code = &search->code;
+	uintptr_t hole = 0;
 
-	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&search->decoder, (const void *)insn->at,
-						 insn->bytes, &decoded, operand)))
-		return true;
-	for (int i = 0; i < decoded.operand_count; i++)
-		if (operand[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    (operand[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0 &&
-		    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64,
-						     operand[i].reg.value) == ZYDIS_REGISTER_RAX)
-			return true;
-	return false;
-}
-
-/* The number loaded by `mov $nr, %eax` or `mov $nr, %rax`, -1 for any other instruction. */
-static int number_loaded(const struct insn *insn)
-{
-	const uint8_t *byte = (const uint8_t *)insn->at;
-	int32_t nr;
-
-	if (insn->bytes == 5 && byte[0] == 0xb8)
-		memcpy(&nr, byte + 1, 4);
-	else if (insn->bytes == 7 && byte[0] == 0x48 && byte[1] == 0xc7 && byte[2] == 0xc0)
-		memcpy(&nr, byte + 3, 4);
-	else
-		return -1;
-	return nr;
-}
-
-/* Look back for the load of rax, as far as every way to the call leads past it. */
-static int number_of(const struct search *search, size_t call)
-{
-	const struct insn *insn = search->body.insn;
-
-	for (size_t i = call; i > 0 && call - i < SEARCH_BACK; i--) {
-		if (insn[i].target || insn[i - 1].ends)
-			return -1;
-		if (number_loaded(&insn[i - 1]) >= 0)
-			return number_loaded(&insn[i - 1]);
-		if (writes_rax(search, &insn[i - 1]))
-			return -1;
+	for (size_t i = 1, j; hole == 0 && i < code->n; i = j + 1) {
+		for (j = i; j < code->n && code->insn[j].idle && !code->insn[j].target;)
+			j++;
+		if (j > i && code->insn[i - 1].ends)
+			hole = find_hole_in(search, code->insn[i].at,
+					    code->insn[j - 1].at + code->insn[j - 1].moved.bytes,
+					    site);
 	}
-	return -1;
+	return hole;
 }
 
-/* Take the window that begins `back` instructions before the call. */
-static bool fit_window(const struct search *search, size_t call, size_t back,
-		       struct weft__site *site)
+/*
+ * Turn a site without a window into a short jump, to a hole that has room for a long one: padding in
+ * the function, behind it or before it.
+ */
+static void fit_by_hole(struct search *search, struct weft__site *site)
 {
-	const struct body *body = &search->body;
-	size_t i = call - back;
-	uintptr_t at = body->insn[i].at;
+	const struct weft__code *code = &search->code;
+	const struct weft__function *function = &code->function;
+	struct weft__function before;
+	uintptr_t hole = find_hole_inside(search, site);
 
-	for (; i < body->n && (i <= call || at - body->insn[call - back].at < JUMP_BYTES); i++) {
-		const struct insn *insn = &body->insn[i];
-
-		if (!insn->movable || (insn->is_syscall && i != call) ||
-		    (insn->target && i != call - back) || (i > 0 && i > call && insn[-1].ends))
-			return false;
-		at = insn->at + insn->bytes;
-	}
-	if (at - body->insn[call - back].at < JUMP_BYTES)
-		return false;
-	site->start = body->insn[call - back].at;
-	site->end = at;
-	return true;
-}
-
-static bool fit(const struct search *search, size_t call, struct weft__site *site)
-{
-	for (size_t back = 0; back <= REACH_BACK && back <= call; back++)
-		if (fit_window(search, call, back, site))
-			return true;
-	return false;
+	if (hole == 0 && code->end == function->end)
+		hole = find_hole_in(search, function->end, end_of_padding(code, function), site);
+	if (hole == 0 &&
+	    weft__find_function(code->object, function->start - 1, &before) == WEFT__COVERED &&
+	    weft__find_function(code->object, before.start, &before) == WEFT__COVERED &&
+	    end_of_padding(code, &before) == function->start)
+		hole = find_hole_in(search, before.end, function->start, site);
+	if (hole == 0)
+		return;
+	site->start = site->syscall;
+	site->end = site->syscall + SHORT_JUMP_BYTES;
+	site->moved[0] = (struct weft__moved){SHORT_JUMP_BYTES, 0, WEFT__AS_IT_IS};
+	site->n_moved = 1;
+	site->hole = hole;
+	site->fit = WEFT__FIT_YES;
+	search->sites->fit++;
 }
 
 static int add_site(struct weft__sites *sites, const struct weft__site *site)
@@ -239,53 +194,95 @@ static int add_site(struct weft__sites *sites, const struct weft__site *site)
 		sites->room = room;
 	}
 	sites->site[sites->n++] = *site;
+	sites->fit += site->fit == WEFT__FIT_YES;
 	return 0;
 }
 
-static int find_in_function(struct search *search, weft__wanted *wanted, struct weft__sites *sites)
+static int find_in_function(struct search *search)
 {
-	for (size_t i = 0; i < search->body.n; i++) {
-		struct weft__site site = {.syscall = search->body.insn[i].at};
+	struct weft__sites *sites = search->sites;
+	const struct weft__code *code = &search->code;
+	int err = weft__code_find_targets(&search->code);
+	size_t first = sites->n;
 
-		if (!search->body.insn[i].is_syscall)
+	for (size_t i = 0; err == 0 && i < code->n; i++) {
+		struct weft__site site = {.syscall = code->insn[i].at,
+					  .function = code->function.start};
+
+		if (!code->insn[i].is_syscall)
 			continue;
-		site.nr = number_of(search, i);
-		if (!wanted(site.nr))
+		site.nr = weft__code_number(code, i);
+		if (!search->wanted(site.nr))
 			continue;
-		if (!fit(search, i, &site))
-			sites->unfit++;
-		else if (add_site(sites, &site) != 0)
-			return -ENOMEM;
+		site.fit = fit(search, i, &site);
+		err = add_site(sites, &site);
 	}
-	return 0;
+	for (size_t i = first; err == 0 && i < sites->n; i++)
+		if (sites->site[i].fit == WEFT__FIT_NO_WINDOW)
+			fit_by_hole(search, &sites->site[i]);
+	return err;
 }
 
-int weft__find_sites(const struct weft__text *text, weft__wanted *wanted, struct weft__sites *sites)
+/* Note bytes that may well be a call, and cannot be decoded. */
+static int add_unclear(struct search *search, uintptr_t at, uintptr_t function, enum weft__fit why)
 {
-	struct search search = {.text = text};
-	const uint8_t *end = (const uint8_t *)text->end - 1;
+	struct weft__site site = {.syscall = at, .function = function, .nr = -1, .fit = why};
+
+	if (why == WEFT__FIT_SIGNAL_FRAME)
+		site.nr = SYS_rt_sigreturn;
+	return search->wanted(site.nr) ? add_site(search->sites, &site) : 0;
+}
+
+/* Look at a pair of bytes: find all sites of the function it lies in. */
+static int look_at(struct search *search, uintptr_t at)
+{
+	const struct weft__code *code = &search->code;
+	struct weft__function function;
+	int err = 0;
+
+	if (at >= code->function.end) {
+		switch (weft__find_function(code->object, at, &function)) {
+		case WEFT__UNCOVERED:
+			return add_unclear(search, at, 0, WEFT__FIT_NO_FUNCTION);
+		case WEFT__SIGNAL_FRAME:
+			return add_unclear(search, at, at, WEFT__FIT_SIGNAL_FRAME);
+		default:
+			break;
+		}
+		err = weft__code_decode(&search->code, &function);
+		if (err == 0 && code->calls > 0)
+			err = find_in_function(search);
+	}
+	/* Decoded, it is a site that has been found, or none. */
+	if (err != 0 || at < code->end)
+		return err;
+	return add_unclear(search, at, code->function.start,
+			   weft__code_is_too_long(code) ? WEFT__FIT_TOO_LONG : WEFT__FIT_UNCLEAR);
+}
+
+static int look_through(struct search *search, const struct weft__text *text)
+{
+	const uint8_t *end = (const uint8_t *)text->end;
+	const uint8_t *byte = (const uint8_t *)text->start;
+	int err = 0;
+
+	for (; err == 0 && (byte = weft__scan_syscall(byte, end)) != NULL; byte++)
+		err = look_at(search, (uintptr_t)byte);
+	return err;
+}
+
+int weft__find_sites(const struct weft__object *object, weft__wanted *wanted,
+		     struct weft__sites *sites)
+{
+	struct search search = {.wanted = wanted, .sites = sites};
+	struct weft__text text = {0, 0};
 	int err = 0;
 
 	*sites = (struct weft__sites){.n = 0};
-	search.targets = calloc((text->end - text->start) / 8 + 1, 1);
-	if (search.targets == NULL)
-		return -ENOMEM;
-	ZydisDecoderInit(&search.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-	mark_far_jumps(&search);
-	for (const uint8_t *byte = (const uint8_t *)text->start;
-	     err == 0 && (byte = memchr(byte, 0x0f, (size_t)(end - byte))) != NULL; byte++) {
-		struct weft__function function;
-
-		if (byte[1] != 0x05 || (uintptr_t)byte < search.body.function.end)
-			continue;
-		if (!weft__find_function((uintptr_t)byte, &function))
-			continue;
-		err = decode_function(&search, &function);
-		if (err == 0)
-			err = find_in_function(&search, wanted, sites);
-	}
-	free(search.targets);
-	free(search.body.insn);
+	weft__code_begin(&search.code, object);
+	while (err == 0 && weft__object_next_text(object, &text))
+		err = look_through(&search, &text);
+	weft__code_end(&search.code);
 	if (err != 0)
 		free(sites->site);
 	return err;

@@ -73,6 +73,12 @@ calls_are_all_there_once_and_in_order() {
 		grep -vxFf "$dir/calls" | sed 's/^/missing or of another name: /'
 }
 
+calls_of_libc_are_classified() {
+	"$build/weft" check --sites /bin/sh >"$dir/sites" || echo "weft check --sites failed"
+	[ "$(grep -c '/libc\.so\.6  ' "$dir/sites")" -ge 400 ] || echo "too few sites found in libc"
+	grep -E '/libc\.so\.6  .* unclassified ' "$dir/sites"
+}
+
 readme_table_is_that_of_calls_def() {
 	"$build/weft" calls --markdown >"$dir/expected" || echo "weft calls --markdown failed"
 	sed -n '/^<!-- calls -->$/,/^<!-- \/calls -->$/p' README.md | sed '1d;$d' >"$dir/found"
@@ -108,6 +114,7 @@ check programs_know_nothing_of_weft
 check runtime_exports_only_weft_names
 check preload_exports_only_what_it_must
 check calls_are_all_there_once_and_in_order
+check calls_of_libc_are_classified
 check readme_table_is_that_of_calls_def
 check top_level_holds_only_what_was_agreed
 check nothing_is_left_for_later

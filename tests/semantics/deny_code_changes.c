@@ -1,4 +1,7 @@
-/* Run the program that follows under a rule that no memory may become executable later. */
+/*
+ * Run a program under a rule that no memory may become executable later: argument 1 says whether
+ * the rule is seccomp's or prctl's, the program follows. 77: the kernel does not know the rule.
+ */
 #include "guest.h"
 
 #include <linux/filter.h>
@@ -8,9 +11,14 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#ifndef PR_SET_MDWE /* Linux 6.3 */
+#define PR_SET_MDWE 65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 
-int main(int argc, char **argv)
+static void deny_by_seccomp(void)
 {
 	/* as systemd's MemoryDenyWriteExecute: mprotect with PROT_EXEC, mmap with both */
 	struct sock_filter rules[] = {
@@ -30,9 +38,17 @@ int main(int argc, char **argv)
 	};
 	struct sock_fprog program = {sizeof(rules) / sizeof(*rules), rules};
 
-	check(argc > 1);
 	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
 	check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
-	execvp(argv[1], argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	check(argc > 2);
+	if (strcmp(argv[1], "seccomp") == 0)
+		deny_by_seccomp();
+	else if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) != 0)
+		return 77;
+	execvp(argv[2], argv + 2);
 	return 127;
 }

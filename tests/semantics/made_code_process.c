@@ -15,7 +15,7 @@
 #define SEGMENTS (0x33UL | 0x2bUL << 48) /* cs and ss of a 64-bit program, as in a ucontext */
 
 static made_call *made_fork, *made_vfork, *made_clone, *made_wait4, *made_exit, *made_exit_group,
-	*made_execve, *made_sigreturn;
+	*made_execve, *made_sigreturn, *made_tgkill;
 static int never[2];
 static ucontext_t kept;
 
@@ -90,10 +90,7 @@ static void return_again(void)
 	long result;
 
 	check(sigaction(SIGUSR1, &action, NULL) == 0);
-	__asm__ volatile("syscall"
-			 : "=a"(result)
-			 : "0"(SYS_tgkill), "D"(getpid()), "S"(thread), "d"(SIGUSR1)
-			 : "rcx", "r11", "memory");
+	result = made_tgkill(getpid(), thread, SIGUSR1, 0, 0, 0);
 	if (times++ == 0) {
 		kept.uc_flags = 0;
 		kept.uc_mcontext.fpregs = NULL;
@@ -212,6 +209,7 @@ int main(void)
 	made_exit_group = make_call(SYS_exit_group);
 	made_execve = make_call(SYS_execve);
 	made_sigreturn = make_call(SYS_rt_sigreturn);
+	made_tgkill = make_call(SYS_tgkill);
 	check(pipe(never) == 0);
 	parked = start(read_byte, &never[0]);
 	settle();
