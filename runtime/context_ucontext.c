@@ -57,8 +57,8 @@ void weft__context_swap(void **save_sp, void *load_sp, uintptr_t fs_base)
 	unsigned int mxcsr;
 
 	__asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(mxcsr), "=m"(x87));
-	*save_sp = &self;
 	if (_setjmp(self.registers) == 0) {
+		*save_sp = &self; /* from here on it may be gone to */
 		if (fs_base != 0)
 			__asm__ volatile("wrfsbase %0" : : "r"(fs_base) : "memory");
 		if (to->start == NULL)

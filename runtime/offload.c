@@ -435,7 +435,9 @@ int weft__offload_call(struct weft__job *call)
 	weft__count(weft__stats.offloads);
 	call->result = -EINTR;
 	call->signal = 0;
-	if (weft__park(0) == -EINTR && !give_up(job))
+	if (job->run != NULL)
+		weft__park_firmly();
+	else if (weft__park(0) == -EINTR && !give_up(job))
 		return 0;
 	call->result = job->result;
 	call->signal = job->signal;

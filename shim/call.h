@@ -34,7 +34,9 @@ struct weft__call {
 	uintptr_t pc;     /* after the system call instruction in the caller's own text */
 	unsigned char xmm[256];
 	struct weft__fd *fd; /* of arg[0], once it is claimed (descriptor.h) */
-	uintptr_t unused;    /* the frame's size is a multiple of 16 */
+	uintptr_t child_sp;  /* of a process that is made in this memory, like its mask (spawn.c) */
+	uint64_t child_mask;
+	uint64_t unused; /* the frame's size is a multiple of 16 */
 };
 
 typedef long weft__handler(struct weft__call *c);

@@ -3,8 +3,8 @@
  *
  * The child of a fork has one thread, which is the kernel's again: weft goes to sleep in it, and
  * wakes like the first time when it makes a thread. A child of vfork borrows the parent's memory,
- * thread pointer and all: while it does, the parent's task is set aside, so that its calls are
- * nobody's but the kernel's.
+ * thread pointer and all (spawn.c): while it does, the parent's task is set aside, so that its calls
+ * are nobody's but the kernel's.
  */
 #include <errno.h>
 #include <linux/nsfs.h>
@@ -33,7 +33,6 @@
 __thread uintptr_t weft__vfork_exit __attribute__((tls_model("initial-exec")));
 __thread struct weft_task *weft__vfork_task __attribute__((tls_model("initial-exec")));
 
-pid_t weft__vfork_done(long result);
 weft__handler weft__vfork_end;
 
 /* Let the kernel thread have the running task's own mask, for a child or a new image inherits it. */
@@ -110,18 +109,7 @@ static void end_vfork(void)
 	take_back_mask();
 }
 
-/* What the parent does after the vfork of entry_x86_64.S. */
-pid_t weft__vfork_done(long result)
-{
-	end_vfork();
-	if (result < 0) {
-		errno = (int)-result;
-		return -1;
-	}
-	return (pid_t)result;
-}
-
-/* As weft__vfork_done(), after any other call of that kind; its result comes as the number. */
+/* What the parent does after such a call (entry_x86_64.S); its result comes as the number. */
 long weft__vfork_end(struct weft__call *c)
 {
 	long result = c->nr;
@@ -228,12 +216,14 @@ static long wait_for(const struct weft__call *c, long type, long id, long option
 }
 
 /*
+ * A child is any thread's that made it, an offload thread's too, so __WNOTHREAD is not heeded.
+ *
  * A child that ends makes the wait end and sends SIGCHLD. The kernel looks at the children first, and
  * at signals only when there is nothing to tell: after an interruption there is one look more.
  */
 long on_wait4(struct weft__call *c)
 {
-	long pid = (int)c->arg[0], options = (unsigned int)c->arg[2], result;
+	long pid = (int)c->arg[0], options = (unsigned int)c->arg[2] & ~(long)__WNOTHREAD, result;
 	long type = pid == -1 ? P_ALL : pid > 0 ? P_PID : P_PGID;
 	long id = pid > 0 ? pid : pid == 0 ? weft__raw(SYS_getpgid, 0) : -pid;
 	bool interrupted = false;
@@ -262,6 +252,8 @@ long on_waitid(struct weft__call *c)
 	siginfo_t info, *user = (siginfo_t *)c->arg[2];
 	bool interrupted = false;
 	long result;
+
+	c->arg[3] &= ~(long)__WNOTHREAD;
 
 	if ((c->arg[3] & WNOHANG) != 0) {
 		weft__spend(WEFT__EMPTY_HANDED);

@@ -63,7 +63,7 @@ static uintptr_t places[PLACES];
 void weft__entry_caught(void);
 void weft__entry_native(void);
 void weft__entry_int80(void);
-weft__handler weft__caught_fork, weft__caught_vfork;
+weft__handler weft__caught_fork;
 
 /* The file header of this library, where it is mapped (ld(1)). */
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
@@ -134,13 +134,6 @@ long weft__caught_fork(struct weft__call *c)
 	return weft__fork(&as_clone, 0);
 }
 
-long weft__caught_vfork(struct weft__call *c)
-{
-	(void)c;
-	weft__vfork_begin();
-	return WEFT__VFORK;
-}
-
 long weft__catch_clone(struct weft__call *c, uintptr_t stack_top)
 {
 	uintptr_t way_back = c->native + SYSCALL_BYTES;
@@ -178,8 +171,6 @@ static weft__handler *handler_of(long nr)
 	switch (nr) {
 	case SYS_fork:
 		return weft__caught_fork;
-	case SYS_vfork:
-		return weft__caught_vfork;
 	case SYS_rt_sigreturn:
 		return on_caught_sigreturn;
 	default:

@@ -20,7 +20,9 @@
 #define CALL_SP     112
 #define CALL_PC     120
 #define CALL_XMM    128
-#define CALL_BYTES  400
+#define CALL_CHILD_SP   392
+#define CALL_CHILD_MASK 400
+#define CALL_BYTES  416
 
 #define TASK_INSIDE    0
 #define TASK_ATTENTION 2
@@ -28,9 +30,9 @@
 #define CALLS     512
 #define RED_ZONE  128
 
+#define NR_RT_SIGPROCMASK 14
 #define NR_RT_SIGRETURN 15
 #define NR_FORK         57
-#define NR_VFORK        58
 #define NR_FUTEX       202
 
 #define SELECT_PASS  0
@@ -249,9 +251,6 @@ weft__entry_native:
 4:	lea	weft__caught_fork(%rip), %r11
 	cmp	$NR_FORK, %eax
 	je	save
-	lea	weft__caught_vfork(%rip), %r11
-	cmp	$NR_VFORK, %eax
-	je	save
 	cmp	$NR_RT_SIGRETURN, %eax
 	je	5f
 	lea	-RED_ZONE(%rsp), %rsp
@@ -296,34 +295,86 @@ weft__entry_child:
 weft__entry_end:
 	.size	weft__entry, . - weft__entry
 
+	.macro	push_kept
+	.irp	reg, %rbx, %rbp, %r12, %r13, %r14, %r15
+	push	\reg
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset \reg, 0
+	.endr
+	.endm
+
+	.macro	pop_kept
+	.irp	reg, %r15, %r14, %r13, %r12, %rbp, %rbx
+	pop	\reg
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore \reg
+	.endr
+	.endm
+
+/* What a call is made with, but for rbx and the number. rbx is the frame and stays. */
+	.macro	load_call
+	mov	CALL_RBP(%rbx), %rbp
+	mov	CALL_R12(%rbx), %r12
+	mov	CALL_R13(%rbx), %r13
+	mov	CALL_R14(%rbx), %r14
+	mov	CALL_R15(%rbx), %r15
+	load_arguments
+	.endm
+
+	.macro	load_arguments
+	mov	CALL_ARG(%rbx), %rdi
+	mov	CALL_ARG + 8(%rbx), %rsi
+	mov	CALL_ARG + 16(%rbx), %rdx
+	mov	CALL_ARG + 24(%rbx), %r10
+	mov	CALL_ARG + 32(%rbx), %r8
+	mov	CALL_ARG + 40(%rbx), %r9
+	.endm
+
 /*
- * pid_t vfork(void): as libc's, whose own site cannot be patched, since the child returns through
- * the parent's frame. The return address is kept in rdi, out of the child's reach.
+ * long weft__clone_for(struct weft__call *call, uintptr_t fs_base): see spawn.c. The child runs in
+ * the memory of the task whose call it is, with that one's thread pointer and signal mask, on the
+ * stack that the frame says, and goes on where the task would. The frame is there until it does.
  */
-	.globl	vfork
-	.type	vfork, @function
-vfork:
+	.globl	weft__clone_for
+	.hidden	weft__clone_for
+	.type	weft__clone_for, @function
+weft__clone_for:
 	.cfi_startproc
-	push	%rbp
+	push_kept
+	rdfsbase %rax
+	push	%rax
 	.cfi_adjust_cfa_offset 8
-	call	weft__vfork_begin
-	pop	%rbp
-	.cfi_adjust_cfa_offset -8
-	pop	%rdi
-	.cfi_adjust_cfa_offset -8
-	.cfi_register %rip, %rdi
-	mov	$58, %eax
+	mov	%rdi, %rbx
+	wrfsbase %rsi
+	load_call
+	mov	CALL_NR(%rbx), %rax
 	syscall
-	push	%rdi
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %rip, 0
 	test	%rax, %rax
-	jnz	3f
+	jz	6f
+	pop	%rcx
+	.cfi_adjust_cfa_offset -8
+	wrfsbase %rcx
+	pop_kept
 	ret
-3:	mov	%rax, %rdi
-	jmp	weft__vfork_done
 	.cfi_endproc
-	.size	vfork, . - vfork
+	.cfi_startproc
+	.cfi_undefined %rip
+6:	mov	$NR_RT_SIGPROCMASK, %eax
+	mov	$2, %edi	/* SIG_SETMASK */
+	lea	CALL_CHILD_MASK(%rbx), %rsi
+	xor	%edx, %edx
+	mov	$8, %r10d
+	syscall
+	load_xmm %rbx
+	load_arguments
+	mov	CALL_NATIVE(%rbx), %rcx
+	mov	CALL_CHILD_SP(%rbx), %rsp
+	mov	CALL_RBX(%rbx), %rbx
+	xor	%eax, %eax
+	add	$2, %rcx
+	jmp	*%rcx
+	.cfi_endproc
+	.size	weft__clone_for, . - weft__clone_for
 
 /*
  * long weft__clone_apart(struct weft__call *call): see catch.h. The child has all registers of the
@@ -335,24 +386,7 @@ vfork:
 	.type	weft__clone_apart, @function
 weft__clone_apart:
 	.cfi_startproc
-	push	%rbx
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %rbx, 0
-	push	%rbp
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %rbp, 0
-	push	%r12
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %r12, 0
-	push	%r13
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %r13, 0
-	push	%r14
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %r14, 0
-	push	%r15
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %r15, 0
+	push_kept
 	load_xmm %rdi
 	mov	CALL_NR(%rdi), %rax
 	mov	CALL_ARG + 8(%rdi), %rsi
@@ -370,24 +404,7 @@ weft__clone_apart:
 	syscall
 	test	%rax, %rax
 	jz	7f
-	pop	%r15
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore %r15
-	pop	%r14
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore %r14
-	pop	%r13
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore %r13
-	pop	%r12
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore %r12
-	pop	%rbp
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore %rbp
-	pop	%rbx
-	.cfi_adjust_cfa_offset -8
-	.cfi_restore %rbx
+	pop_kept
 	ret
 	.cfi_endproc
 	.cfi_startproc

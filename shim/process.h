@@ -12,7 +12,17 @@
  */
 long weft__fork(struct weft__call *c, uintptr_t stack_top);
 
-/** Set the running task aside for a child that borrows its memory (vfork(2)). */
+/**
+ * Make a process that borrows the running task's memory until it execs or exits, and park until it
+ * has.
+ *
+ * @param stack_top  where its stack begins; 0: where the task's is
+ *
+ * @return the call's result, in the task; WEFT__VFORK when the carrier has to wait
+ */
+long weft__spawn(struct weft__call *c, uintptr_t stack_top);
+
+/** Set the running task aside for a child that borrows its memory, made by the carrier. */
 void weft__vfork_begin(void);
 
 #endif

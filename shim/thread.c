@@ -178,7 +178,7 @@ static void *child_frame(const struct weft__call *c, uintptr_t stack_top)
 	return frame;
 }
 
-static void set_current(uintptr_t fs_base, struct weft_task *task)
+void weft__set_current(uintptr_t fs_base, struct weft_task *task)
 {
 	*(struct weft_task **)(fs_base + (uintptr_t)weft__current_offset()) = task;
 }
@@ -217,7 +217,7 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 	weft__context_make(&thread->task.context, (void *)birth->stack,
 			   (size_t)((uintptr_t)frame - birth->stack), weft__entry_child, frame,
 			   birth->tls);
-	set_current(birth->tls, &thread->task);
+	weft__set_current(birth->tls, &thread->task);
 	if (weft__making_hub) {
 		/* It is no thread to the program: it has no id and is not counted. */
 		weft__making_hub = false;
@@ -238,11 +238,9 @@ static long make_child(struct weft__call *c, const struct birth *birth)
 		return make_thread(c, birth);
 	if ((birth->flags & CLONE_VM) == 0)
 		return weft__fork(c, birth->stack_top);
+	if ((birth->flags & (CLONE_VM | CLONE_VFORK | CLONE_SETTLS)) == (CLONE_VM | CLONE_VFORK))
+		return weft__spawn(c, birth->stack_top);
 	weft__fd_forked();
-	if ((birth->flags & (CLONE_VM | CLONE_VFORK | CLONE_SETTLS)) == (CLONE_VM | CLONE_VFORK)) {
-		weft__vfork_begin();
-		return WEFT__VFORK;
-	}
 	return WEFT__PASS;
 }
 
@@ -272,7 +270,7 @@ static uintptr_t copy_thread_pointer(void)
 			break;
 	((uintptr_t *)to)[0] = to; /* where code finds the thread pointer itself */
 	((uintptr_t *)to)[2] = to;
-	set_current(to, NULL);
+	weft__set_current(to, NULL);
 	return to;
 }
 

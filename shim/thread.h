@@ -89,6 +89,9 @@ void weft__adopt_main(struct weft__carrier *carrier);
 /** What the next thread to be made starts with (pthread_create's argument), 0 for unknown. */
 extern __thread uintptr_t weft__next_entry __attribute__((tls_model("initial-exec")));
 
+/** Say who runs under a thread pointer, which is not the caller's. */
+void weft__set_current(uintptr_t fs_base, struct weft_task *task);
+
 /** Where weft__current stands, relative to a thread pointer. */
 intptr_t weft__current_offset(void);
 
