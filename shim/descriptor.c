@@ -20,7 +20,8 @@
 #include "thread.h"
 #include "times.h"
 
-/* weft's own descriptors go here or below, when the limit allows. */
+/* weft's own descriptors go above the soft limit, if that is at most the highest; else below. */
+#define OWN_HIGHEST 65536
 #define OWN_TOP 4096
 #define OWN_MOST 16
 
@@ -266,15 +267,36 @@ void weft__fd_close_own(void)
 	owned = 0;
 }
 
-/* Move a new descriptor of weft's to the top of the table. */
+/* Give a descriptor the first free number of OWN_MOST from `least` on, as far as the limits let. */
+static long duplicate_above(int number, unsigned long least, const struct rlimit *limit)
+{
+	struct rlimit raised = *limit;
+	long above;
+
+	raised.rlim_cur = least + OWN_MOST < limit->rlim_max ? least + OWN_MOST : limit->rlim_max;
+	weft__raw(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL);
+	above = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC, least);
+	weft__raw(SYS_prlimit64, 0, RLIMIT_NOFILE, limit, NULL);
+	return above;
+}
+
+/*
+ * Move a new descriptor of weft's out of the program's way: just above the soft limit, where the
+ * program can neither open nor dup2 unless it raises that, and none of its numbers is taken.
+ * Below it when there is no room above, or the number would be a huge one: the tables of the kernel
+ * and of libuv are as long as the highest.
+ */
 static int hide(int number)
 {
 	struct rlimit limit = {OWN_TOP, OWN_TOP};
-	long top;
+	long top = -EMFILE;
 
 	weft__raw(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
-	top = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC,
-			(limit.rlim_cur < OWN_TOP ? limit.rlim_cur : OWN_TOP) - OWN_MOST);
+	if (limit.rlim_cur <= OWN_HIGHEST && limit.rlim_cur < limit.rlim_max)
+		top = duplicate_above(number, limit.rlim_cur, &limit);
+	if (top < 0)
+		top = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC,
+				(limit.rlim_cur < OWN_TOP ? limit.rlim_cur : OWN_TOP) - OWN_MOST);
 	if (top >= 0)
 		weft__raw(SYS_close, number);
 	else
