@@ -24,6 +24,9 @@
  */
 int weft__kernel_thread_make(void (*run)(void *arg), void *arg);
 
+/** The id of the calling kernel thread of weft's own; no system call tells it. */
+int weft__kernel_thread_id(void);
+
 /** Free the stacks of all that were: for a child after fork(2), where none of them is. */
 void weft__kernel_threads_forked(void);
 

@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "denied.h"
 #include "kernel_thread.h"
 #include "memory.h"
 #include "scheduler.h"
@@ -151,7 +152,7 @@ static void run_jobs(void *arg)
 {
 	uint64_t mask = ~(UINT64_C(1) << (WEFT__OFFLOAD_SIGNAL - 1));
 	unsigned int generation = (unsigned int)(uintptr_t)arg;
-	int tid = (int)weft__raw(SYS_gettid);
+	int tid = weft__kernel_thread_id();
 	struct weft__job *job;
 
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
@@ -172,21 +173,33 @@ static bool unqueue(const struct weft__job *job)
 	return true;
 }
 
-/* Have a job end soon; true when it has not begun, and will not. */
-static bool stop(struct weft__job *job)
+/* Where no data may go with it, the receiver is known by being an offload thread. */
+static void send_stop(int tid)
 {
 	siginfo_t info;
-	bool unbegun;
 
 	memset(&info, 0, sizeof(info));
 	info.si_code = SI_QUEUE;
 	info.si_ptr = &pool;
+	if (weft__denied[SYS_getpid])
+		return;
+	if (!weft__denied[SYS_rt_tgsigqueueinfo])
+		weft__raw(SYS_rt_tgsigqueueinfo, weft__raw(SYS_getpid), tid, WEFT__OFFLOAD_SIGNAL,
+			  &info);
+	else if (!weft__denied[SYS_tgkill])
+		weft__raw(SYS_tgkill, weft__raw(SYS_getpid), tid, WEFT__OFFLOAD_SIGNAL);
+}
+
+/* Have a job end soon; true when it has not begun, and will not. */
+static bool stop(struct weft__job *job)
+{
+	bool unbegun;
+
 	lock_pool();
 	job->stopped = 1;
 	unbegun = unqueue(job);
 	if (!unbegun && job->tid != 0)
-		weft__raw(SYS_rt_tgsigqueueinfo, weft__raw(SYS_getpid), job->tid,
-			  WEFT__OFFLOAD_SIGNAL, &info);
+		send_stop(job->tid);
 	unlock_pool();
 	return unbegun;
 }
@@ -196,8 +209,10 @@ bool weft__offload_stop(const siginfo_t *info, ucontext_t *ucontext)
 	greg_t *reg = ucontext->uc_mcontext.gregs;
 	uintptr_t pc = (uintptr_t)reg[REG_RIP];
 
-	if (info->si_signo != WEFT__OFFLOAD_SIGNAL || info->si_code != SI_QUEUE ||
-	    info->si_ptr != &pool)
+	if (info->si_signo != WEFT__OFFLOAD_SIGNAL)
+		return false;
+	if ((info->si_code != SI_QUEUE || info->si_ptr != &pool) &&
+	    (info->si_code != SI_TKILL || job_here == NULL))
 		return false;
 	if (job_here != NULL && job_here->stopped && pc >= (uintptr_t)weft__stoppable &&
 	    pc <= (uintptr_t)weft__stoppable_call) {
@@ -314,6 +329,18 @@ void weft__offload_retire(void)
 	unlock_pool();
 	if (any)
 		post(INT_MAX);
+}
+
+void weft__offload_restrict(void)
+{
+	static const short needed[] = {SYS_futex,  SYS_mmap, SYS_mprotect,
+				       SYS_munmap, SYS_exit, SYS_rt_sigprocmask};
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
+		if (weft__denied[needed[i]])
+			weft__offload_most = 0;
+	if (weft__denied[SYS_clone] && weft__denied[SYS_clone3])
+		weft__offload_most = 0;
 }
 
 void weft__offload_clear(void)

@@ -88,6 +88,12 @@ extern WEFT__SHARED unsigned int weft__offload_most;
  */
 WEFT__SHARED void weft__offload_retire(void);
 
+/**
+ * Make no thread any more if calls are denied that one cannot do without (denied.h); then
+ * weft__offload_most is 0.
+ */
+WEFT__SHARED void weft__offload_restrict(void);
+
 /** Forget all threads and jobs: for a child after fork(2), where none of them is. */
 WEFT__SHARED void weft__offload_clear(void);
 
