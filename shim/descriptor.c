@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
+#include "denied.h"
 #include "descriptor.h"
 #include "handlers.h"
 #include "shim.h"
@@ -54,7 +55,8 @@ int weft__socket_option(long number, int option)
 	int value = -1;
 	socklen_t bytes = sizeof(value);
 
-	weft__raw(SYS_getsockopt, number, SOL_SOCKET, option, &value, &bytes);
+	if (!weft__denied[SYS_getsockopt])
+		weft__raw(SYS_getsockopt, number, SOL_SOCKET, option, &value, &bytes);
 	return value;
 }
 

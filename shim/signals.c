@@ -17,6 +17,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "denied.h"
 #include "kernel_handler.h"
 #include "hub.h"
 #include "mask.h"
@@ -257,6 +258,16 @@ void weft__signal_default(int signal)
 		install(signal, &actions[signal]);
 }
 
+/* As last asked, where it may not be asked any more. */
+static uid_t own_user(void)
+{
+	static uid_t user;
+
+	if (!weft__denied[SYS_getuid])
+		user = (uid_t)weft__raw(SYS_getuid);
+	return user;
+}
+
 siginfo_t weft__signal_from_self(int signal, int code)
 {
 	siginfo_t info;
@@ -265,7 +276,7 @@ siginfo_t weft__signal_from_self(int signal, int code)
 	info.si_signo = signal;
 	info.si_code = code;
 	info.si_pid = (pid_t)weft__raw(SYS_getpid);
-	info.si_uid = (uid_t)weft__raw(SYS_getuid);
+	info.si_uid = own_user();
 	return info;
 }
 
