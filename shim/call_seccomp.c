@@ -23,6 +23,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,7 +120,42 @@ static const struct {
 	{SYS_mq_timedreceive, false, {SOME_FD}},
 	{SYS_open, false, {0}},
 	{SYS_creat, false, {0}},
+	/* To wake up, in a child that makes threads, what is not among the above. */
+	{SYS_stat, false, {0}},
+	{SYS_epoll_create1, false, {EPOLL_CLOEXEC}},
+	{SYS_eventfd2, false, {0}},
+	{SYS_pipe2, false, {0}},
+	{SYS_fcntl, false, {SOME_FD, F_DUPFD_CLOEXEC}},
+	{SYS_prlimit64, false, {0, RLIMIT_NOFILE}},
+	{SYS_prctl, false, {PR_GET_NAME}},
+	{SYS_get_robust_list, false, {0}},
+	{SYS_sigaltstack, false, {0}},
+	{SYS_rt_sigaction, false, {SIGSEGV}},
+	{SYS_rt_sigpending, false, {0}},
+	{SYS_clock_gettime, false, {CLOCK_THREAD_CPUTIME_ID}},
+	{SYS_sched_getscheduler, false, {0}},
+	{SYS_sched_getparam, false, {0}},
+	{SYS_sched_getaffinity, false, {0}},
+	{SYS_getpriority, false, {PRIO_PROCESS}},
+	{SYS_ioprio_get, false, {1}},
+	{SYS_timer_create, false, {CLOCK_THREAD_CPUTIME_ID}},
+	{SYS_timer_settime, false, {0}},
 };
+
+/* Those of them without which there is no waking up. */
+static const short waking_needs[] = {SYS_stat,           SYS_epoll_create1,
+				     SYS_epoll_ctl,      SYS_eventfd2,
+				     SYS_pipe2,          SYS_fcntl,
+				     SYS_close,          SYS_prlimit64,
+				     SYS_prctl,          SYS_get_robust_list,
+				     SYS_sigaltstack,    SYS_rt_sigaction,
+				     SYS_rt_sigprocmask, SYS_rt_sigpending,
+				     SYS_clock_gettime,  SYS_sched_getscheduler,
+				     SYS_sched_getparam, SYS_getpriority,
+				     SYS_ioprio_get,     SYS_timer_create,
+				     SYS_timer_settime,  SYS_mmap,
+				     SYS_getpid,         SYS_gettid,
+				     SYS_openat,         SYS_read};
 
 /* The calls whose handlers wait for descriptors, and what else each of those makes. */
 #define MOST_NEEDS 5
@@ -205,6 +241,11 @@ static bool any_denied(const short *calls, size_t n)
 	return false;
 }
 
+bool weft__may_wake(void)
+{
+	return !any_denied(waking_needs, COUNT(waking_needs));
+}
+
 /* Give up the handlers that could not do their work; whether there were any. */
 static bool give_up_handlers(bool all)
 {
@@ -270,6 +311,11 @@ static void read_filter(uintptr_t at, bool denied[WEFT__CALLS])
 	weft__free(program, bytes);
 }
 
+static bool is_clone(long nr)
+{
+	return nr == SYS_clone || nr == SYS_clone3;
+}
+
 /* One line, the first time that anything can be felt. */
 static void say_what_happens(const char *what, const char *more)
 {
@@ -277,20 +323,21 @@ static void say_what_happens(const char *what, const char *more)
 	char names[256] = "";
 	size_t used = 0;
 
-	if (said || (what == NULL && more == NULL))
-		return;
-	said = true;
 	for (size_t i = 0; i < COUNT(made) && used < sizeof(names) - 24; i++) {
 		bool again = i > 0 && made[i].nr == made[i - 1].nr;
+		bool felt = made[i].felt || (weft__offload_most == 0 && is_clone(made[i].nr));
 
-		if (made[i].felt && weft__denied[made[i].nr] && !again)
+		if (felt && weft__denied[made[i].nr] && !again)
 			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
 						 used == 0 ? "" : ", ",
 						 weft__call_name(made[i].nr));
 	}
-	weft__say("the seccomp filter denies %s, which weft needs: %s%s%s",
-		  used == 0 ? "what makes threads" : names, what == NULL ? "" : what,
-		  what == NULL || more == NULL ? "" : ", and ", more == NULL ? "" : more);
+	if (said || used == 0 || (what == NULL && more == NULL))
+		return;
+	said = true;
+	weft__say("the seccomp filter denies %s, which weft needs: %s%s%s", names,
+		  what == NULL ? "" : what, what == NULL || more == NULL ? "" : ", and ",
+		  more == NULL ? "" : more);
 }
 
 /* Make do with what is left, and say what that means to the program, if it means anything. */

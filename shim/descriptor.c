@@ -264,7 +264,7 @@ long weft__fd_next_own(unsigned int number)
 
 void weft__fd_close_own(void)
 {
-	for (unsigned int i = 0; i < owned; i++)
+	for (unsigned int i = 0; i < owned && !weft__denied[SYS_close]; i++)
 		weft__raw(SYS_close, own[i]);
 	owned = 0;
 }

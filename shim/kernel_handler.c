@@ -249,6 +249,8 @@ static bool handle_fault(struct weft__thread *me, siginfo_t *info, struct weft__
 		deliver_soon(me, ucontext, info, deliver_fault);
 	else if (info->si_code == SI_KERNEL) /* not of an instruction that would run again */
 		weft__signal_default(signal);
+	else if (weft__denied[SYS_rt_sigaction]) /* of one that is blocked the process dies */
+		ucontext->mask |= weft__signal_bit(signal);
 	else
 		weft__signal_repeat_fault(signal);
 	return true;

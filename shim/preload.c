@@ -26,6 +26,7 @@
 #include "offload.h"
 #include "parking.h"
 #include "patch.h"
+#include "seccomp.h"
 #include "shim.h"
 #include "signals.h"
 #include "stats.h"
@@ -76,6 +77,8 @@ static bool patch(void)
 	struct weft__patch_result result, vdso;
 	const char *why;
 
+	if (!weft__may_wake())
+		return refuse("a seccomp filter denies what it takes");
 	if (weft__sites_patched > 0)
 		return true;
 	if ((getauxval(AT_HWCAP2) & HWCAP2_WRFSBASE) == 0)

@@ -165,9 +165,10 @@ void weft__signals_lend(struct weft__thread *thread)
 void weft__signals_end(const struct weft__thread *me)
 {
 	for (int signal = 1; signal <= WEFT__SIGNALS; signal++)
-		if (took_over[signal])
+		if (took_over[signal] && !weft__denied[SYS_rt_sigaction])
 			kernel_action(signal, &actions[signal], NULL);
-	weft__raw(SYS_sigaltstack, &me->altstack, NULL);
+	if (!weft__denied[SYS_sigaltstack])
+		weft__raw(SYS_sigaltstack, &me->altstack, NULL);
 	came_first = came_next = 0;
 	weft__pending_clear();
 }

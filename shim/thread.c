@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 
 #include "cpu.h"
+#include "denied.h"
 #include "futex.h"
 #include "process.h"
 #include "handlers.h"
@@ -202,7 +203,7 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 	thread->stack_top = birth->stack_top;
 	thread->entry = weft__next_entry;
 	weft__next_entry = 0;
-	if (weft__main_renamed && parent == &weft__main_thread)
+	if (weft__main_renamed && parent == &weft__main_thread && !weft__denied[SYS_prctl])
 		weft__raw(SYS_prctl, PR_GET_NAME, parent->name);
 	memcpy(thread->name, parent->name, sizeof(thread->name));
 	weft__schedule_inherit(thread, parent);

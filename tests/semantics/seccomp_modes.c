@@ -1,0 +1,326 @@
+/* Filters of many kinds, put on while threads are there: what passes, traps, fails or kills. */
+#include "sandbox.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/time.h>
+#include <ucontext.h>
+
+#define TRAPPED_RESULT 4242
+
+static int handled, pair[2];
+
+static const int generous[] = {SYS_read,
+			       SYS_write,
+			       SYS_readv,
+			       SYS_writev,
+			       SYS_close,
+			       SYS_poll,
+			       SYS_ppoll,
+			       SYS_fstat,
+			       SYS_newfstatat,
+			       SYS_fcntl,
+			       SYS_getsockopt,
+			       SYS_setsockopt,
+			       SYS_recvfrom,
+			       SYS_sendto,
+			       SYS_recvmsg,
+			       SYS_sendmsg,
+			       SYS_accept4,
+			       SYS_accept,
+			       SYS_socket,
+			       SYS_connect,
+			       SYS_epoll_ctl,
+			       SYS_epoll_wait,
+			       SYS_epoll_create1,
+			       SYS_epoll_pwait,
+			       SYS_eventfd2,
+			       SYS_pipe2,
+			       SYS_futex,
+			       SYS_clone,
+			       SYS_clone3,
+			       SYS_mmap,
+			       SYS_munmap,
+			       SYS_mprotect,
+			       SYS_madvise,
+			       SYS_brk,
+			       SYS_rseq,
+			       SYS_set_robust_list,
+			       SYS_rt_sigprocmask,
+			       SYS_rt_sigreturn,
+			       SYS_rt_sigaction,
+			       SYS_rt_tgsigqueueinfo,
+			       SYS_rt_sigtimedwait,
+			       SYS_exit,
+			       SYS_exit_group,
+			       SYS_clock_nanosleep,
+			       SYS_nanosleep,
+			       SYS_getpid,
+			       SYS_gettid,
+			       SYS_getuid,
+			       SYS_tgkill,
+			       SYS_kill,
+			       SYS_getrandom,
+			       SYS_sched_getaffinity,
+			       SYS_wait4,
+			       SYS_setitimer,
+			       SYS_sched_yield,
+			       SYS_seccomp,
+			       SYS_prctl,
+			       SYS_openat,
+			       SYS_shutdown,
+			       -1};
+
+static void count(int signal)
+{
+	(void)signal;
+	__atomic_add_fetch(&handled, 1, __ATOMIC_RELEASE);
+}
+
+static void handle(int signal, int flags)
+{
+	struct sigaction action = {.sa_handler = count, .sa_flags = flags};
+
+	check(sigaction(signal, &action, NULL) == 0);
+}
+
+static void *echo(void *arg)
+{
+	int fd = *(int *)arg;
+	char byte;
+
+	while (recv(fd, &byte, 1, 0) == 1)
+		check(send(fd, &byte, 1, 0) == 1);
+	return NULL;
+}
+
+static void *spin_until_handled(void *arg)
+{
+	while (__atomic_load_n(&handled, __ATOMIC_ACQUIRE) == 0)
+		;
+	return arg;
+}
+
+static void *wait_in_epoll(void *arg)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int set = epoll_create1(0), fd = *(int *)arg;
+
+	check(set >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0);
+	check(epoll_wait(set, &event, 1, -1) == 1);
+	close(set);
+	return NULL;
+}
+
+/* Signals, a handler that a spinning thread waits for, sleeps, sockets and a child, as before. */
+static void do_much(void)
+{
+	struct itimerval soon = {{0, 0}, {0, 20000}};
+	pthread_t echoer, spinner, poller;
+	int events = eventfd(0, 0);
+	uint64_t one = 1;
+	char byte = 'a';
+
+	check(events >= 0);
+	poller = start(wait_in_epoll, &events);
+	echoer = start(echo, &pair[0]);
+	spinner = start(spin_until_handled, NULL);
+	check(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+	finish(spinner);
+	say("  alarms handled: %d", handled);
+	for (int i = 0; i < 100; i++)
+		check(send(pair[1], &byte, 1, 0) == 1 && recv(pair[1], &byte, 1, 0) == 1);
+	check(shutdown(pair[1], SHUT_WR) == 0);
+	finish(echoer);
+	check(write(events, &one, sizeof(one)) == sizeof(one));
+	finish(poller);
+	check(pthread_kill(pthread_self(), SIGUSR1) == 0);
+	say("  handled with the thread's own: %d", handled);
+	usleep(2000);
+}
+
+static void prepare(void)
+{
+	handled = 0;
+	handle(SIGALRM, SA_RESTART);
+	handle(SIGUSR1, SA_RESTART);
+	unix_pair(SOCK_STREAM, pair);
+	become_threaded();
+}
+
+static void pass_much(void)
+{
+	prepare();
+	allow_only(generous, SECCOMP_RET_KILL_PROCESS);
+	do_much();
+}
+
+/* A filter upon a filter: what the first has taken stays taken. */
+static void pass_less_and_less(void)
+{
+	static const int less[] = {SYS_read,
+				   SYS_write,
+				   SYS_close,
+				   SYS_recvfrom,
+				   SYS_sendto,
+				   SYS_futex,
+				   SYS_clone,
+				   SYS_clone3,
+				   SYS_mmap,
+				   SYS_munmap,
+				   SYS_mprotect,
+				   SYS_madvise,
+				   SYS_rseq,
+				   SYS_set_robust_list,
+				   SYS_rt_sigprocmask,
+				   SYS_rt_sigreturn,
+				   SYS_exit,
+				   SYS_exit_group,
+				   SYS_clock_nanosleep,
+				   SYS_getpid,
+				   SYS_gettid,
+				   SYS_tgkill,
+				   SYS_setitimer,
+				   SYS_epoll_create1,
+				   SYS_epoll_ctl,
+				   SYS_epoll_wait,
+				   SYS_eventfd2,
+				   SYS_shutdown,
+				   SYS_sched_getaffinity,
+				   SYS_getrandom,
+				   SYS_brk,
+				   -1};
+
+	prepare();
+	allow_only(generous, SECCOMP_RET_ERRNO | EACCES);
+	allow_only(less, SECCOMP_RET_ERRNO | EPERM);
+	do_much();
+	say("  socket: %s", socket(AF_INET, SOCK_STREAM, 0) < 0 ? strerrorname_np(errno) : "made");
+	say("  getppid: %s", syscall(SYS_getppid) < 0 ? strerrorname_np(errno) : "told");
+}
+
+static void give_result(int signal, siginfo_t *info, void *arg)
+{
+	ucontext_t *context = arg;
+
+	(void)signal;
+	handled += info->si_syscall == SYS_getppid;
+	context->uc_mcontext.gregs[REG_RAX] = TRAPPED_RESULT;
+}
+
+static void *ask_parent(void *arg)
+{
+	(void)arg;
+	return (void *)(intptr_t)syscall(SYS_getppid);
+}
+
+/* What is trapped gets its result from a handler, and nothing else is ever trapped. */
+static void trap(void)
+{
+	static const int most[] = {SYS_read,
+				   SYS_write,
+				   SYS_close,
+				   SYS_futex,
+				   SYS_clone,
+				   SYS_clone3,
+				   SYS_mmap,
+				   SYS_munmap,
+				   SYS_mprotect,
+				   SYS_madvise,
+				   SYS_rseq,
+				   SYS_set_robust_list,
+				   SYS_rt_sigprocmask,
+				   SYS_rt_sigreturn,
+				   SYS_exit,
+				   SYS_exit_group,
+				   SYS_clock_nanosleep,
+				   SYS_getpid,
+				   SYS_tgkill,
+				   SYS_getrandom,
+				   SYS_brk,
+				   -1};
+	struct sigaction action = {.sa_sigaction = give_result, .sa_flags = SA_SIGINFO};
+	pthread_t reader, writer;
+
+	prepare();
+	check(sigaction(SIGSYS, &action, NULL) == 0);
+	allow_only(most, SECCOMP_RET_TRAP);
+	say("  here: %ld", (long)(intptr_t)ask_parent(NULL));
+	say("  elsewhere: %ld", (long)(intptr_t)finish(start(ask_parent, NULL)));
+	reader = start(read_byte, &pair[0]);
+	writer = start(write_late, &pair[1]);
+	finish(reader);
+	finish(writer);
+	say("  trapped: %d", handled);
+}
+
+/* With nothing but read, write and the end. */
+static void be_strict(void)
+{
+	char word[8];
+
+	prepare();
+	write_all(pair[1], "secret", 6);
+	check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0) == 0);
+	if (read(pair[0], word, 6) != 6 || write(pair[0], word, 6) != 6)
+		syscall(SYS_exit, 3);
+	syscall(SYS_exit, 7);
+}
+
+static void be_strict_and_ask(void)
+{
+	prepare();
+	check(syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 0, NULL) == 0);
+	syscall(SYS_getppid);
+	syscall(SYS_exit, 7);
+}
+
+/* Children of a locked process have threads as well. */
+static void fork_locked(void)
+{
+	pid_t child;
+	int status;
+
+	prepare();
+	allow_only(generous, SECCOMP_RET_KILL_PROCESS);
+	child = fork();
+	if (child == 0) {
+		do_much();
+		_exit(5);
+	}
+	check(waitpid(child, &status, 0) == child);
+	say_status("  child", status);
+}
+
+static void be_refused(void)
+{
+	struct sock_filter nothing = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);
+	struct sock_fprog endless = {1, &nothing}, none = {0, &nothing}, nowhere = {1, NULL};
+
+	prepare();
+	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	show(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &endless));
+	show(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &none));
+	show(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &nowhere));
+	show(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL));
+	show(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0x10000, &endless));
+	show(syscall(SYS_seccomp, 99, 0, NULL));
+	show(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL));
+	show(prctl(PR_SET_SECCOMP, 99, NULL));
+	show(prctl(PR_GET_SECCOMP));
+	do_much();
+}
+
+int main(void)
+{
+	say("begin");
+	run_apart("much is allowed, else the end", pass_much);
+	run_apart("one filter upon another", pass_less_and_less);
+	run_apart("trapped", trap);
+	run_apart("strict", be_strict);
+	run_apart("strict, but asks", be_strict_and_ask);
+	run_apart("with a child", fork_locked);
+	run_apart("refused", be_refused);
+	return 0;
+}
