@@ -63,6 +63,11 @@ int weft__kernel_thread_id(void)
 	return (int)weft__raw(SYS_gettid);
 }
 
+bool weft__kernel_threads_left(void)
+{
+	return false;
+}
+
 void weft__kernel_threads_forked(void)
 {
 }
@@ -223,6 +228,11 @@ int weft__kernel_thread_make(void (*run)(void *arg), void *arg)
 	forget(thread);
 	weft__raw(SYS_munmap, thread->mapping, thread->bytes);
 	return (int)result;
+}
+
+bool weft__kernel_threads_left(void)
+{
+	return __atomic_load_n(&all, __ATOMIC_ACQUIRE) != NULL;
 }
 
 void weft__kernel_threads_forked(void)

@@ -7,6 +7,7 @@
  * nobody's but the kernel's.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -19,6 +20,7 @@
 #include "offload.h"
 #include "process.h"
 #include "handlers.h"
+#include "kernel_thread.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
@@ -156,18 +158,56 @@ static bool has_other_tasks(void)
 	return weft__current->carrier->tasks > 1;
 }
 
-/* What only a process with one thread may do, the kernel would allow: it sees no tasks. */
+/* How often a call is tried when the offload threads have gone, and how long they have for it. */
+#define ALONE_TRIES 20
+#define ALONE_PAUSE_NS UINT64_C(1000000)
+#define ALONE_PAUSES 1000
+
+/*
+ * What only a process with one thread may do, the kernel would allow: it sees no tasks. But it does
+ * see offload threads, which for the only task have nothing to do, and end.
+ */
+static long do_alone(struct weft__call *c)
+{
+	long result;
+
+	if (has_other_tasks())
+		return -EINVAL;
+	weft__offload_retire();
+	for (int pauses = 0, tries = 0; pauses < ALONE_PAUSES && tries < ALONE_TRIES; pauses++) {
+		tries += !weft__kernel_threads_left();
+		result = on_credentials(c);
+		if (result != -EINVAL || weft__park(weft__now_ns() + ALONE_PAUSE_NS) == -EINTR)
+			return result;
+	}
+	return -EINVAL;
+}
+
 long on_unshare(struct weft__call *c)
 {
 	long alone = CLONE_NEWUSER | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
 
-	return has_other_tasks() && (c->arg[0] & alone) != 0 ? -EINVAL : on_credentials(c);
+	return (c->arg[0] & alone) != 0 ? do_alone(c) : on_credentials(c);
 }
 
+/* As far as the kernel asks before it looks at the threads, in the caller's own namespace. */
+static bool may_join_mounts(void)
+{
+	uint32_t needed = 1U << CAP_SYS_ADMIN | 1U << CAP_SYS_CHROOT;
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct sets[2] = {{.effective = 0}};
+
+	weft__raw(SYS_capget, &header, sets);
+	return (sets[0].effective & needed) == needed;
+}
+
+/* Threads share root and working folder, which a mount namespace changes. */
 long on_setns(struct weft__call *c)
 {
-	if (has_other_tasks() && weft__raw(SYS_ioctl, c->arg[0], NS_GET_NSTYPE) == CLONE_NEWUSER)
-		return -EINVAL;
+	long type = weft__raw(SYS_ioctl, c->arg[0], NS_GET_NSTYPE);
+
+	if (type == CLONE_NEWUSER || (type == CLONE_NEWNS && may_join_mounts()))
+		return do_alone(c);
 	return on_credentials(c);
 }
 
