@@ -161,6 +161,8 @@ static long open_path(struct weft__call *c, long folder, long path, long flags)
 	if ((flags & (O_NONBLOCK | O_PATH | O_DIRECTORY)) != 0 || (flags & O_ACCMODE) == O_RDWR ||
 	    weft__raw(SYS_newfstatat, folder, path, &status, 0) != 0 || !S_ISFIFO(status.st_mode))
 		return WEFT__PASS;
+	if (weft__offload_most == 0) /* there will never be another to open it */
+		return weft__blocks(c);
 	return weft__blocking(c, always_waits);
 }
 

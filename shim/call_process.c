@@ -227,6 +227,9 @@ static long park_until_exit(const struct weft__call *c, long pid)
 	return result == 0 || result == -EINTR ? result : WEFT__PASS;
 }
 
+/* How often a wait looks for which no offload thread can be had. */
+#define LOOK_AGAIN_NS UINT64_C(5000000)
+
 /*
  * Park until waitid(2) has something to say: an offload thread asks, without taking it. It looks
  * for the children of the whole process, as the caller would.
@@ -239,7 +242,8 @@ static long park_until_child(const struct weft__call *c, long type, long id, lon
 	long result;
 
 	weft__counts.parks[c->nr]++;
-	result = weft__offload(&job);
+	if (weft__offload_call(&job, &result) != 0) /* the caller looks again, after a while */
+		return weft__park(weft__now_ns() + LOOK_AGAIN_NS) == -EINTR ? -EINTR : 0;
 	return result == 0 || result == -EINTR || result == -ECHILD ? result : WEFT__PASS;
 }
 
