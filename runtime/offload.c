@@ -22,7 +22,6 @@
 #include <signal.h>
 #include <string.h>
 
-#include "denied.h"
 #include "kernel_thread.h"
 #include "memory.h"
 #include "scheduler.h"
@@ -44,6 +43,7 @@ static struct {
 	unsigned int generation;
 	unsigned int threads, idle, queued; /* of this generation; one that begins is idle */
 	uint32_t posted;
+	unsigned int begun; /* of this generation: they wait for jobs, or are at one */
 } pool;
 
 static void lock_pool(void)
@@ -156,6 +156,10 @@ static void run_jobs(void *arg)
 	struct weft__job *job;
 
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	lock_pool();
+	if (generation == pool.generation)
+		pool.begun++;
+	unlock_pool();
 	while ((job = wait_for_job(generation, tid)) != NULL)
 		run_job(job);
 }
@@ -324,29 +328,67 @@ void weft__offload_retire(void)
 	any = pool.threads != 0;
 	if (any) {
 		pool.generation++;
-		pool.threads = pool.idle = pool.queued = 0;
+		pool.threads = pool.idle = pool.queued = pool.begun = 0;
 	}
 	unlock_pool();
 	if (any)
 		post(INT_MAX);
 }
 
-void weft__offload_restrict(void)
+/* Make one thread for no job; whether it could be made. */
+static bool add_idle(void)
+{
+	unsigned int generation;
+
+	lock_pool();
+	generation = pool.generation;
+	pool.threads++;
+	pool.idle++;
+	if (pool.threads > weft__stats.offload_threads)
+		weft__stats.offload_threads = pool.threads;
+	unlock_pool();
+	if (weft__kernel_thread_make(run_jobs, (void *)(uintptr_t)generation) == 0)
+		return true;
+	lock_pool();
+	pool.threads--;
+	pool.idle--;
+	unlock_pool();
+	return false;
+}
+
+void weft__offload_reserve(unsigned int threads)
+{
+	if (threads > weft__offload_most)
+		threads = weft__offload_most;
+	while (pool.threads < threads && add_idle())
+		;
+	while (__atomic_load_n(&pool.begun, __ATOMIC_ACQUIRE) < pool.threads)
+		weft__raw(SYS_sched_yield);
+}
+
+bool weft__offload_makes(const bool denied[WEFT__DENIABLE])
 {
 	static const short needed[] = {SYS_futex,  SYS_mmap, SYS_mprotect,
 				       SYS_munmap, SYS_exit, SYS_rt_sigprocmask};
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
-		if (weft__denied[needed[i]])
-			weft__offload_most = 0;
-	if (weft__denied[SYS_clone] && weft__denied[SYS_clone3])
+		if (denied[needed[i]])
+			return false;
+	return !denied[SYS_clone] || !denied[SYS_clone3];
+}
+
+void weft__offload_restrict(void)
+{
+	if (weft__denied[SYS_futex])
 		weft__offload_most = 0;
+	else if (!weft__offload_makes(weft__denied))
+		weft__offload_most = pool.threads;
 }
 
 void weft__offload_clear(void)
 {
 	pool.lock = 0;
 	pool.first = NULL;
-	pool.queued = pool.idle = pool.threads = 0;
+	pool.queued = pool.idle = pool.threads = pool.begun = 0;
 	weft__kernel_threads_forked();
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <ucontext.h>
 
+#include "denied.h"
 #include "raw.h"
 
 struct weft_task;
@@ -88,9 +89,20 @@ extern WEFT__SHARED unsigned int weft__offload_most;
  */
 WEFT__SHARED void weft__offload_retire(void);
 
+/** Whether threads can be made where these calls are denied. */
+WEFT__SHARED bool weft__offload_makes(const bool denied[WEFT__DENIABLE]);
+
 /**
- * Make no thread any more if calls are denied that one cannot do without (denied.h); then
- * weft__offload_most is 0.
+ * Have so many threads, or the most that may be, wait for jobs when this returns.
+ *
+ * Switches   no
+ * Context    a task
+ */
+WEFT__SHARED void weft__offload_reserve(unsigned int threads);
+
+/**
+ * Make no thread any more if calls are denied that it takes (denied.h): weft__offload_most is then
+ * how many there are, which is 0 when they could not even wait for jobs.
  */
 WEFT__SHARED void weft__offload_restrict(void);
 

@@ -78,7 +78,10 @@ static const struct {
 	{SYS_exit, true, {0}},
 	{SYS_rt_sigprocmask, true, {SIG_SETMASK, 0, 0, 8}},
 	{SYS_rt_sigreturn, true, {0}},
-	{SYS_clone, false, {CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD}},
+	{SYS_clone,
+	 false,
+	 {CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+	  CLONE_SETTLS | CLONE_CHILD_SETTID}},
 	{SYS_clone3, false, {0, 88}},
 	{SYS_epoll_pwait, false, {SET, 0, 256, -1}},
 	{SYS_epoll_pwait2, false, {SET, 0, 256}},
@@ -198,6 +201,9 @@ static const short common_needs[] = {SYS_fstat, SYS_fcntl, SYS_getsockopt, SYS_p
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
+/* How often a call looks for a free thread when no more can be made. */
+#define LOOK_AGAIN_NS UINT64_C(1000000)
+
 /* A mask that is for the wait alone is the carrier's to have, not an offload thread's. */
 static bool has_mask(const struct weft__call *c)
 {
@@ -228,8 +234,14 @@ static long on_offloaded(struct weft__call *c)
 	weft__spend(1);
 	weft__counts.parks[c->nr]++;
 	memcpy(job.arg, c->arg, sizeof(job.arg));
-	if (has_mask(c) || weft__offload_call(&job, &result) != 0)
+	if (has_mask(c))
 		return weft__blocks(c);
+	while (weft__offload_call(&job, &result) != 0) {
+		if (weft__offload_most == 0)
+			return weft__blocks(c);
+		if (weft__park(weft__now_ns() + LOOK_AGAIN_NS) == -EINTR)
+			return -EINTR;
+	}
 	return weft__sent(c, result);
 }
 
@@ -363,25 +375,55 @@ static long install(const struct weft__call *c)
 	return weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4]);
 }
 
-static long set_filter(const struct weft__call *c, bool for_all)
+/*
+ * Put a filter on all kernel threads, the offload threads that are. They have no other filters than
+ * the carrier, or earlier ones of its.
+ */
+static long install_for_all(const struct weft__call *c, long flags)
 {
-	bool denied[WEFT__CALLS] = {false}, any = false, preempted;
+	return weft__raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_TSYNC,
+			 c->arg[2]);
+}
+
+/*
+ * Others are made that have the filter, when they are needed. Where none can be made any more, one
+ * for each task is made now.
+ */
+static long install_with_threads(const struct weft__call *c, long flags,
+				 const bool denied[WEFT__CALLS])
+{
 	long result;
 
+	if ((flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0 && !weft__offload_makes(denied)) {
+		if (weft__offload_makes(weft__denied))
+			weft__offload_reserve(weft__process.tasks);
+		result = install_for_all(c, flags);
+		if (result == 0)
+			return result;
+	}
+	weft__offload_retire();
+	return install(c);
+}
+
+static long set_filter(const struct weft__call *c, long flags)
+{
+	bool denied[WEFT__CALLS], any = false, preempted;
+	long result;
+
+	memcpy(denied, weft__denied, sizeof(denied));
 	read_filter((uintptr_t)c->arg[2], denied);
 	/* Signals of weft's own, which the program would not return from: not from now on. */
 	preempted = denied[SYS_rt_sigreturn] && weft__preempt_end();
 	weft__signal_from_self(SIGSYS, SI_USER); /* it keeps the user's id for later */
-	weft__offload_retire();
-	result = install(c);
-	if (weft__failed(result) || (for_all && result > 0)) {
+	result = install_with_threads(c, flags, denied);
+	if (weft__failed(result) || ((flags & SECCOMP_FILTER_FLAG_TSYNC) != 0 && result > 0)) {
 		if (preempted)
 			weft__preempt_begin(weft__settings.preempt_ms);
 		return result;
 	}
 	for (size_t nr = 0; nr < WEFT__CALLS; nr++) {
-		any |= denied[nr];
-		weft__denied[nr] |= denied[nr];
+		any |= denied[nr] != weft__denied[nr];
+		weft__denied[nr] = denied[nr];
 	}
 	if (any) {
 		make_do();
@@ -417,12 +459,12 @@ long on_seccomp(struct weft__call *c)
 		return set_strict(c);
 	if (c->arg[0] != SECCOMP_SET_MODE_FILTER)
 		return WEFT__PASS;
-	return set_filter(c, (c->arg[1] & SECCOMP_FILTER_FLAG_TSYNC) != 0);
+	return set_filter(c, c->arg[1]);
 }
 
 long weft__set_seccomp(struct weft__call *c)
 {
 	if (c->arg[1] == SECCOMP_MODE_STRICT)
 		return set_strict(c);
-	return c->arg[1] == SECCOMP_MODE_FILTER ? set_filter(c, false) : WEFT__PASS;
+	return c->arg[1] == SECCOMP_MODE_FILTER ? set_filter(c, 0) : WEFT__PASS;
 }

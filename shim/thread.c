@@ -234,8 +234,9 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 /* What kind of child is asked for; a WEFT__ result, or the id of a new task. */
 static long make_child(struct weft__call *c, const struct birth *birth)
 {
+	/* Who may not make threads any more gets the kernel's answer. */
 	if ((birth->flags & THREAD_FLAGS) == THREAD_FLAGS)
-		return make_thread(c, birth);
+		return weft__denied[c->nr] ? WEFT__PASS : make_thread(c, birth);
 	if ((birth->flags & CLONE_VM) == 0)
 		return weft__fork(c, birth->stack_top);
 	weft__fd_forked();

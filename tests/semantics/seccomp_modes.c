@@ -293,6 +293,65 @@ static void fork_locked(void)
 	say_status("  child", status);
 }
 
+#define RING 5
+#define ROUNDS 50
+
+static int ring[RING][2];
+static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turned = PTHREAD_COND_INITIALIZER;
+static int turns;
+
+static void *pass_token(void *arg)
+{
+	intptr_t me = (intptr_t)arg;
+	char token;
+
+	for (;;) {
+		check(read(ring[me][0], &token, 1) == 1);
+		pthread_mutex_lock(&turn_lock);
+		turns++;
+		pthread_cond_signal(&turned);
+		pthread_mutex_unlock(&turn_lock);
+		check(write(ring[(me + 1) % RING][1], &token, 1) == 1);
+	}
+}
+
+/* Threads that are there, and wait, go on with hardly any call; there will be no others. */
+static void pass_with(const int *allowed, uint32_t otherwise)
+{
+	prepare();
+	for (intptr_t i = 0; i < RING; i++)
+		check(pipe(ring[i]) == 0);
+	for (intptr_t i = 0; i < RING; i++)
+		start(pass_token, (void *)i);
+	settle();
+	allow_only(allowed, otherwise);
+	write_all(ring[0][1], "t", 1);
+	pthread_mutex_lock(&turn_lock);
+	while (turns < RING * ROUNDS)
+		pthread_cond_wait(&turned, &turn_lock);
+	pthread_mutex_unlock(&turn_lock);
+	say("  passed on");
+}
+
+static void pass_bare(void)
+{
+	static const int bare[] = {SYS_read, SYS_write, SYS_futex, SYS_exit_group, -1};
+
+	pass_with(bare, SECCOMP_RET_KILL_PROCESS);
+}
+
+static void pass_without_threads(void)
+{
+	static const int few[] = {SYS_read,           SYS_write,    SYS_futex,
+				  SYS_exit_group,     SYS_mprotect, SYS_mmap,
+				  SYS_rt_sigprocmask, SYS_munmap,   -1};
+	pthread_t thread;
+
+	pass_with(few, SECCOMP_RET_ERRNO | EPERM);
+	show_error(pthread_create(&thread, NULL, return_at_once, NULL));
+}
+
 static void be_refused(void)
 {
 	struct sock_filter nothing = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);
@@ -321,6 +380,8 @@ int main(void)
 	run_apart("strict", be_strict);
 	run_apart("strict, but asks", be_strict_and_ask);
 	run_apart("with a child", fork_locked);
+	run_apart("bare", pass_bare);
+	run_apart("without new threads", pass_without_threads);
 	run_apart("refused", be_refused);
 	return 0;
 }
