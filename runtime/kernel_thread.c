@@ -209,7 +209,7 @@ static long clone_thread(struct kernel_thread *thread)
 int weft__kernel_thread_make(void (*run)(void *arg), void *arg)
 {
 	struct kernel_thread *thread = map();
-	uint64_t before;
+	uint64_t before = 0;
 	long result;
 
 	if (thread == NULL)

@@ -18,6 +18,7 @@
 #include <threads.h>
 
 #include "descriptor.h"
+#include "detour.h"
 #include "futex.h"
 #include "hub.h"
 #include "kernel_handler.h"
@@ -26,7 +27,6 @@
 #include "offload.h"
 #include "parking.h"
 #include "patch.h"
-#include "seccomp.h"
 #include "shim.h"
 #include "signals.h"
 #include "stats.h"
@@ -77,7 +77,7 @@ static bool patch(void)
 	struct weft__patch_result result, vdso;
 	const char *why;
 
-	if (!weft__may_wake())
+	if (!weft__detour_may_wake())
 		return refuse("a seccomp filter denies what it takes");
 	if (weft__sites_patched > 0)
 		return true;
