@@ -144,6 +144,8 @@ uint32_t weft__filter_verdict(const struct sock_filter *program, unsigned int le
 
 		if (BPF_CLASS(op->code) == BPF_RET)
 			return BPF_RVAL(op->code) == BPF_A ? machine.a : op->k;
+		if (op->code == (BPF_ALU | BPF_DIV | BPF_X) && machine.x == 0)
+			return SECCOMP_RET_KILL_THREAD; /* a division by nothing returns 0 */
 		step(&machine, op, call);
 	}
 	return SECCOMP_RET_ALLOW;
