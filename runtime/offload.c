@@ -177,7 +177,10 @@ static bool unqueue(const struct weft__job *job)
 	return true;
 }
 
-/* Where no data may go with it, the receiver is known by being an offload thread. */
+/*
+ * Where no data may go with it, the receiver is known by being an offload thread. None is sent from
+ * whose handler there is no return: the job's end is waited for then.
+ */
 static void send_stop(int tid)
 {
 	siginfo_t info;
@@ -185,7 +188,7 @@ static void send_stop(int tid)
 	memset(&info, 0, sizeof(info));
 	info.si_code = SI_QUEUE;
 	info.si_ptr = &pool;
-	if (weft__denied[SYS_getpid])
+	if (weft__denied[SYS_getpid] || weft__denied[SYS_rt_sigreturn])
 		return;
 	if (!weft__denied[SYS_rt_tgsigqueueinfo])
 		weft__raw(SYS_rt_tgsigqueueinfo, weft__raw(SYS_getpid), tid, WEFT__OFFLOAD_SIGNAL,

@@ -29,6 +29,9 @@
 #include "signals.h"
 #include "thread.h"
 
+/* How many turns the others have at most before a filter is put on. */
+#define LET_OUT 16
+
 static bool filtered; /* there is a filter of the program's: strict mode comes too late */
 
 /* Handlers that are waiting now start over, those that are given up as what they are then. */
@@ -118,6 +121,21 @@ static long install_with_threads(const struct weft__call *c, long flags,
 	return install(c);
 }
 
+/* Let those who are ready run on, out of handlers that could be given up under them, mostly. */
+static void let_others_out(void)
+{
+	for (int i = 0; i < LET_OUT && weft__process.ready.first != NULL; i++)
+		weft__yield();
+}
+
+/* With TSYNC the id of a thread that it failed for; a listener is a descriptor. */
+static bool is_refused(long result, long flags)
+{
+	return weft__failed(result) ||
+	       ((flags & SECCOMP_FILTER_FLAG_TSYNC) != 0 &&
+		(flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0 && result != 0);
+}
+
 static long set_filter(const struct weft__call *c, long flags)
 {
 	bool denied[WEFT__CALLS], any = false, preempted;
@@ -126,10 +144,11 @@ static long set_filter(const struct weft__call *c, long flags)
 	memcpy(denied, weft__denied, sizeof(denied));
 	weft__detour_ask((uintptr_t)c->arg[2], denied);
 	/* Signals of weft's own, which the program would not return from: not from now on. */
+	let_others_out();
 	preempted = denied[SYS_rt_sigreturn] && weft__preempt_end();
 	weft__signal_from_self(SIGSYS, SI_USER); /* it keeps the user's id for later */
 	result = install_with_threads(c, flags, denied);
-	if (weft__failed(result) || ((flags & SECCOMP_FILTER_FLAG_TSYNC) != 0 && result > 0)) {
+	if (is_refused(result, flags)) {
 		if (preempted)
 			weft__preempt_begin(weft__settings.preempt_ms);
 		return result;

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/time.h>
 #include <ucontext.h>
 
@@ -352,6 +353,89 @@ static void pass_without_threads(void)
 	show_error(pthread_create(&thread, NULL, return_at_once, NULL));
 }
 
+static void hand_over(int to, int fd)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+	struct iovec byte = {"x", 1};
+	struct msghdr message = {.msg_iov = &byte,
+				 .msg_iovlen = 1,
+				 .msg_control = control.room,
+				 .msg_controllen = sizeof(control.room)};
+
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	check(sendmsg(to, &message, 0) == 1);
+}
+
+static int take_over(int from)
+{
+	char byte, room[CMSG_SPACE(sizeof(int))];
+	struct iovec part = {&byte, 1};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = room,
+				 .msg_controllen = sizeof(room)};
+	int fd;
+
+	check(recvmsg(from, &message, 0) == 1 && CMSG_FIRSTHDR(&message) != NULL);
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	return fd;
+}
+
+/* Give the result of two calls that another process makes. */
+static void supervise(int from)
+{
+	int listener = take_over(from);
+
+	for (int i = 0; i < 2; i++) {
+		struct seccomp_notif notice;
+		struct seccomp_notif_resp answer;
+
+		memset(&notice, 0, sizeof(notice));
+		memset(&answer, 0, sizeof(answer));
+		check(ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notice) == 0);
+		check(notice.data.nr == SYS_getppid);
+		answer.id = notice.id;
+		answer.val = 77 + i;
+		check(ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0);
+	}
+}
+
+/* One call is another process's to answer; for all others nothing changes. */
+static void be_supervised(void)
+{
+	struct sock_filter rules[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {4, rules};
+	int ends[2], listener, status;
+	pid_t supervisor;
+
+	prepare();
+	unix_pair(SOCK_STREAM, ends);
+	supervisor = fork();
+	check(supervisor >= 0);
+	if (supervisor == 0) {
+		supervise(ends[0]);
+		_exit(6);
+	}
+	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+				SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	say("  listens: %d", listener >= 0);
+	hand_over(ends[1], listener);
+	say("  here: %ld", (long)(intptr_t)ask_parent(NULL));
+	do_much();
+	say("  again: %ld", (long)(intptr_t)ask_parent(NULL));
+	check(waitpid(supervisor, &status, 0) == supervisor);
+	say_status("  supervisor", status);
+}
+
 static void be_refused(void)
 {
 	struct sock_filter nothing = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);
@@ -382,6 +466,7 @@ int main(void)
 	run_apart("with a child", fork_locked);
 	run_apart("bare", pass_bare);
 	run_apart("without new threads", pass_without_threads);
+	run_apart("supervised", be_supervised);
 	run_apart("refused", be_refused);
 	return 0;
 }
