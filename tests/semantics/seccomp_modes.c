@@ -9,8 +9,9 @@
 #include <ucontext.h>
 
 #define TRAPPED_RESULT 4242
+#define MUCH 300000
 
-static int handled, pair[2];
+static int handled, pair[2], channel[2];
 
 static const int generous[] = {SYS_read,
 			       SYS_write,
@@ -114,6 +115,25 @@ static void *wait_in_epoll(void *arg)
 	return NULL;
 }
 
+static void *read_much(void *arg)
+{
+	static char much[MUCH];
+
+	check(read_all(channel[0], much, MUCH) == MUCH && is_filled(much, MUCH, 0));
+	return arg;
+}
+
+/* More than fits into the pipe, so each has to wait for the other. */
+static void write_much(void)
+{
+	static char much[MUCH];
+	pthread_t reader = start(read_much, NULL);
+
+	fill(much, MUCH, 0);
+	write_all(channel[1], much, MUCH);
+	finish(reader);
+}
+
 /* Signals, a handler that a spinning thread waits for, sleeps, sockets and a child, as before. */
 static void do_much(void)
 {
@@ -136,6 +156,7 @@ static void do_much(void)
 	finish(echoer);
 	check(write(events, &one, sizeof(one)) == sizeof(one));
 	finish(poller);
+	write_much();
 	check(pthread_kill(pthread_self(), SIGUSR1) == 0);
 	say("  handled with the thread's own: %d", handled);
 	usleep(2000);
@@ -147,6 +168,7 @@ static void prepare(void)
 	handle(SIGALRM, SA_RESTART);
 	handle(SIGUSR1, SA_RESTART);
 	unix_pair(SOCK_STREAM, pair);
+	check(pipe(channel) == 0);
 	become_threaded();
 }
 
