@@ -12,12 +12,15 @@
 #include "hub.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <uv.h>
 
+#include "denied.h"
 #include "memory.h"
 #include "ready.h"
 #include "stats.h"
@@ -31,7 +34,10 @@
 struct weft__hub {
 	uv_loop_t loop;
 	int set, bell;
+	int wait_call;       /* epoll_wait, or epoll_pwait where that is denied */
 	bool no_nanoseconds; /* the kernel has no epoll_pwait2 (before Linux 5.11) */
+	bool deaf;           /* it can ask epoll nothing any more: it sleeps on `rung` */
+	uint32_t rung;       /* counts rings; only the deaf look at it */
 	struct epoll_event events[EVENTS_AT_ONCE];
 };
 
@@ -82,6 +88,7 @@ int weft__hub_open(struct weft__carrier *carrier)
 		return -ENOMEM;
 	memset(hub, 0, sizeof(*hub));
 	hub->loop.backend_fd = -1;
+	hub->wait_call = SYS_epoll_wait;
 	err = uv_loop_init(&hub->loop);
 	if (err != 0) {
 		/* libuv 1.44 leaves it open when what comes after it fails. */
@@ -118,9 +125,34 @@ void weft__hub_close(struct weft__carrier *carrier)
 
 void weft__hub_ring(struct weft__carrier *carrier)
 {
+	struct weft__hub *hub = carrier->hub;
 	uint64_t one = 1;
 
-	weft__raw(SYS_write, carrier->hub->bell, &one, sizeof(one));
+	if (weft__likely(!hub->deaf)) {
+		weft__raw(SYS_write, hub->bell, &one, sizeof(one));
+		return;
+	}
+	__atomic_add_fetch(&hub->rung, 1, __ATOMIC_RELEASE);
+	if (!weft__denied[SYS_futex])
+		weft__raw(SYS_futex, &hub->rung, FUTEX_WAKE_PRIVATE, INT_MAX);
+}
+
+bool weft__hub_restrict(struct weft__carrier *carrier)
+{
+	struct weft__hub *hub = carrier->hub;
+
+	if (weft__denied[SYS_epoll_wait])
+		hub->wait_call = SYS_epoll_pwait;
+	if (weft__denied[SYS_epoll_pwait2])
+		hub->no_nanoseconds = true;
+	if (weft__denied[hub->wait_call] || weft__denied[SYS_epoll_ctl] || weft__denied[SYS_write])
+		hub->deaf = true;
+	return !hub->deaf;
+}
+
+int weft__hub_bell(const struct weft__carrier *carrier)
+{
+	return carrier->hub->bell;
 }
 
 int weft__hub_set(const struct weft__carrier *carrier)
@@ -154,6 +186,12 @@ static uint64_t sleep_until(struct weft__carrier *carrier)
 	return until;
 }
 
+/* With no mask epoll_pwait is epoll_wait. */
+static long wait_ms(struct weft__hub *hub, long ms)
+{
+	return weft__raw(hub->wait_call, hub->set, hub->events, EVENTS_AT_ONCE, ms, NULL, 0);
+}
+
 static long wait_by_milliseconds(struct weft__hub *hub, const struct timespec *timeout)
 {
 	long ms = -1;
@@ -162,7 +200,31 @@ static long wait_by_milliseconds(struct weft__hub *hub, const struct timespec *t
 		ms = timeout->tv_sec > 1000000
 			     ? 1000000000
 			     : timeout->tv_sec * 1000 + (timeout->tv_nsec + 999999) / 1000000;
-	return weft__raw(SYS_epoll_wait, hub->set, hub->events, EVENTS_AT_ONCE, ms);
+	return wait_ms(hub, ms);
+}
+
+/* How long the deaf sleep at a time when nobody can wake them. */
+#define DOZE_NS 1000000
+
+/*
+ * Sleep until a time, NULL is never, or a ring. Who rings after the caller's last look has counted
+ * on `rung` by then, or its task is in `remote`.
+ */
+static long wait_for_ring(struct weft__carrier *carrier, const struct timespec *timeout)
+{
+	struct weft__hub *hub = carrier->hub;
+	uint32_t rung = __atomic_load_n(&hub->rung, __ATOMIC_ACQUIRE);
+	struct timespec doze = {0, DOZE_NS};
+
+	if (__atomic_load_n(&carrier->remote, __ATOMIC_ACQUIRE) != NULL || carrier->attention)
+		return 0;
+	if (!weft__denied[SYS_futex])
+		weft__raw(SYS_futex, &hub->rung, FUTEX_WAIT_PRIVATE, rung, timeout);
+	else if (!weft__denied[SYS_nanosleep])
+		weft__raw(SYS_nanosleep, &doze, NULL);
+	else if (!weft__denied[SYS_clock_nanosleep])
+		weft__raw(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &doze, NULL);
+	return 0;
 }
 
 static long wait_for_events(struct weft__carrier *carrier)
@@ -173,7 +235,7 @@ static long wait_for_events(struct weft__carrier *carrier)
 	long n;
 
 	if (until == 0)
-		return weft__raw(SYS_epoll_wait, hub->set, hub->events, EVENTS_AT_ONCE, 0);
+		return weft__unlikely(hub->deaf) ? 0 : wait_ms(hub, 0);
 	weft__count(weft__stats.idle_waits);
 	if (until != UINT64_MAX) {
 		now = weft__now_ns();
@@ -182,6 +244,8 @@ static long wait_for_events(struct weft__carrier *carrier)
 			timeout.tv_nsec = (long)((until - now) % 1000000000U);
 		}
 	}
+	if (weft__unlikely(hub->deaf))
+		return wait_for_ring(carrier, until == UINT64_MAX ? NULL : &timeout);
 	if (!hub->no_nanoseconds) {
 		n = weft__raw(SYS_epoll_pwait2, hub->set, hub->events, EVENTS_AT_ONCE,
 			      until == UINT64_MAX ? NULL : &timeout, NULL, 0);

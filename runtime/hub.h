@@ -31,7 +31,15 @@ WEFT__SHARED void weft__hub_run(struct weft__carrier *carrier) __attribute__((no
 /** Make an idle carrier look around. Context: any thread, a signal handler. */
 WEFT__SHARED void weft__hub_ring(struct weft__carrier *carrier);
 
-/** The descriptor of the readiness set. */
-int weft__hub_set(const struct weft__carrier *carrier);
+/**
+ * Make do without the calls that are denied from now on (denied.h).
+ *
+ * @return whether descriptors can still be waited for: else weft__ready_wait() is an error
+ */
+WEFT__SHARED bool weft__hub_restrict(struct weft__carrier *carrier);
+
+/** The descriptor of the readiness set, and the one that a ring writes to. */
+WEFT__SHARED int weft__hub_set(const struct weft__carrier *carrier);
+WEFT__SHARED int weft__hub_bell(const struct weft__carrier *carrier);
 
 #endif

@@ -8,6 +8,7 @@
 #include "kernel_thread.h"
 
 #include <errno.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "denied.h"
 #include "scheduler.h"
 
 #ifdef WEFT__SANITIZED
@@ -56,6 +58,16 @@ int weft__kernel_thread_make(void (*run)(void *arg), void *arg)
 	return -err;
 }
 
+int weft__kernel_thread_id(void)
+{
+	return (int)weft__raw(SYS_gettid);
+}
+
+bool weft__kernel_threads_left(void)
+{
+	return false;
+}
+
 void weft__kernel_threads_forked(void)
 {
 }
@@ -72,11 +84,14 @@ void weft__kernel_threads_forked(void)
 
 #define THREAD_FLAGS \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
-	 CLONE_SETTLS)
+	 CLONE_SETTLS | CLONE_CHILD_SETTID)
 
-/* kernel_thread_x86_64.S */
-long weft__kernel_thread_clone(unsigned long flags, void *stack, void *thread_pointer,
-			       void (*begin)(void *arg), void *arg);
+/* What clone(2) or clone3(2) is given, kernel_thread_x86_64.S. */
+struct clone_call {
+	long nr, arg[5];
+};
+
+long weft__kernel_thread_clone(const struct clone_call *call, void (*begin)(void *arg), void *arg);
 void weft__kernel_thread_leave(void *mapping, size_t bytes) __attribute__((noreturn));
 
 struct kernel_thread {
@@ -89,6 +104,7 @@ struct kernel_thread {
 	struct kernel_thread *next; /* in `all` */
 	char *mapping;
 	size_t bytes;
+	pid_t tid; /* the kernel writes it before the thread begins */
 	void (*run)(void *arg);
 	void *arg;
 };
@@ -160,15 +176,40 @@ static struct kernel_thread *map(void)
 	return thread;
 }
 
-static void *stack_top(const struct kernel_thread *thread)
+static uintptr_t stack_top(const struct kernel_thread *thread)
 {
-	return (void *)(((uintptr_t)thread - bytes_of_variables()) & ~(uintptr_t)63);
+	return ((uintptr_t)thread - bytes_of_variables()) & ~(uintptr_t)63;
+}
+
+int weft__kernel_thread_id(void)
+{
+	return ((const struct kernel_thread *)__builtin_thread_pointer())->tid;
+}
+
+/* A filter may know but the one of the two that the program's libc uses. */
+static long clone_thread(struct kernel_thread *thread)
+{
+	struct clone_args args = {
+		.flags = THREAD_FLAGS,
+		.child_tid = (uintptr_t)&thread->tid,
+		.stack = (uintptr_t)thread->mapping,
+		.stack_size = stack_top(thread) - (uintptr_t)thread->mapping,
+		.tls = (uintptr_t)thread,
+	};
+	struct clone_call call = {
+		.nr = SYS_clone,
+		.arg = {THREAD_FLAGS, (long)stack_top(thread), 0, (long)&thread->tid, (long)thread},
+	};
+
+	if (weft__unlikely(weft__denied[SYS_clone]))
+		call = (struct clone_call){.nr = SYS_clone3, .arg = {(long)&args, sizeof(args)}};
+	return weft__kernel_thread_clone(&call, begin, thread);
 }
 
 int weft__kernel_thread_make(void (*run)(void *arg), void *arg)
 {
 	struct kernel_thread *thread = map();
-	uint64_t before;
+	uint64_t before = 0;
 	long result;
 
 	if (thread == NULL)
@@ -180,13 +221,18 @@ int weft__kernel_thread_make(void (*run)(void *arg), void *arg)
 	all = thread;
 	unlock_all();
 	set_mask(UINT64_MAX, &before);
-	result = weft__kernel_thread_clone(THREAD_FLAGS, stack_top(thread), thread, begin, thread);
+	result = clone_thread(thread);
 	set_mask(before, NULL);
 	if (result > 0)
 		return 0;
 	forget(thread);
 	weft__raw(SYS_munmap, thread->mapping, thread->bytes);
 	return (int)result;
+}
+
+bool weft__kernel_threads_left(void)
+{
+	return __atomic_load_n(&all, __ATOMIC_ACQUIRE) != NULL;
 }
 
 void weft__kernel_threads_forked(void)

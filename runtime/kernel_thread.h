@@ -9,6 +9,8 @@
 #ifndef WEFT_KERNEL_THREAD_H
 #define WEFT_KERNEL_THREAD_H
 
+#include <stdbool.h>
+
 #include "raw.h"
 
 /**
@@ -23,6 +25,12 @@
  * @return 0 or a negative errno of mmap(2) or clone(2)
  */
 int weft__kernel_thread_make(void (*run)(void *arg), void *arg);
+
+/** The id of the calling kernel thread of weft's own; no system call tells it. */
+int weft__kernel_thread_id(void);
+
+/** Whether there are any. One that has just ended may still be the kernel's for a moment. */
+WEFT__SHARED bool weft__kernel_threads_left(void);
 
 /** Free the stacks of all that were: for a child after fork(2), where none of them is. */
 void weft__kernel_threads_forked(void);

@@ -4,8 +4,7 @@
 	.text
 
 /*
- * long weft__kernel_thread_clone(unsigned long flags, void *stack, void *thread_pointer,
- *				  void (*begin)(void *arg), void *arg)
+ * long weft__kernel_thread_clone(const struct clone_call *call, void (*begin)(void *arg), void *arg)
  *
  * The new thread has the registers of this one but rax, rcx, r11 and the stack pointer, a multiple
  * of 16. begin() does not return.
@@ -18,12 +17,15 @@ weft__kernel_thread_clone:
 	push	%rbx
 	.cfi_adjust_cfa_offset 8
 	.cfi_offset %rbx, -16
-	mov	%r8, %rbx
-	mov	%rcx, %r9
-	mov	%rdx, %r8
-	xor	%edx, %edx
-	xor	%r10d, %r10d
-	mov	$SYS_clone, %eax
+	mov	%rdx, %rbx
+	mov	%rsi, %r9
+	mov	%rdi, %r11
+	mov	(%r11), %rax
+	mov	8(%r11), %rdi
+	mov	16(%r11), %rsi
+	mov	24(%r11), %rdx
+	mov	32(%r11), %r10
+	mov	40(%r11), %r8
 	syscall
 	test	%rax, %rax
 	jz	1f

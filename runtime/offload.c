@@ -58,6 +58,7 @@ static struct {
 	/* Of this generation. One that begins is idle; `lasting` jobs are queued or being done. */
 	unsigned int threads, idle, queued, lasting;
 	uint32_t posted;
+	unsigned int begun; /* of this generation: they wait for jobs, or are at one */
 } pool;
 
 static void lock_pool(void)
@@ -163,7 +164,7 @@ static int take_signal(long result)
 	struct timespec now = {0, 0};
 	long signal;
 
-	if (result != -EPIPE && result != -EFBIG)
+	if ((result != -EPIPE && result != -EFBIG) || weft__denied[SYS_rt_sigtimedwait])
 		return 0;
 	signal = weft__raw(SYS_rt_sigtimedwait, &set, NULL, &now, sizeof(set));
 	return signal < 0 ? 0 : (int)signal;
@@ -222,10 +223,14 @@ static void run_jobs(void *arg)
 {
 	uint64_t mask = ~(UINT64_C(1) << (WEFT__OFFLOAD_SIGNAL - 1));
 	unsigned int generation = (unsigned int)(uintptr_t)arg;
-	int tid = (int)weft__raw(SYS_gettid);
+	int tid = weft__kernel_thread_id();
 	struct weft__job *job;
 
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	lock_pool();
+	if (generation == pool.generation)
+		pool.begun++;
+	unlock_pool();
 	while ((job = wait_for_job(generation, tid)) != NULL)
 		while (job != NULL)
 			job = run_job(job, tid);
@@ -253,21 +258,36 @@ static bool withdraw(const struct weft__job *job)
 	return true;
 }
 
-/* Have a job end soon; true when it has not begun, and will not. */
-static bool stop(struct weft__job *job)
+/*
+ * Where no data may go with it, the receiver is known by being an offload thread. None is sent from
+ * whose handler there is no return: the job's end is waited for then.
+ */
+static void send_stop(int tid)
 {
 	siginfo_t info;
-	bool unbegun;
 
 	memset(&info, 0, sizeof(info));
 	info.si_code = SI_QUEUE;
 	info.si_ptr = &pool;
+	if (weft__denied[SYS_getpid] || weft__denied[SYS_rt_sigreturn])
+		return;
+	if (!weft__denied[SYS_rt_tgsigqueueinfo])
+		weft__raw(SYS_rt_tgsigqueueinfo, weft__raw(SYS_getpid), tid, WEFT__OFFLOAD_SIGNAL,
+			  &info);
+	else if (!weft__denied[SYS_tgkill])
+		weft__raw(SYS_tgkill, weft__raw(SYS_getpid), tid, WEFT__OFFLOAD_SIGNAL);
+}
+
+/* Have a job end soon; true when it has not begun, and will not. */
+static bool stop(struct weft__job *job)
+{
+	bool unbegun;
+
 	lock_pool();
 	job->stopped = job->ends ? WEFT__STOP_BEGUN : WEFT__STOP;
 	unbegun = !job->ends && withdraw(job);
 	if (!unbegun && job->tid != 0)
-		weft__raw(SYS_rt_tgsigqueueinfo, weft__raw(SYS_getpid), job->tid,
-			  WEFT__OFFLOAD_SIGNAL, &info);
+		send_stop(job->tid);
 	unlock_pool();
 	return unbegun;
 }
@@ -286,8 +306,10 @@ bool weft__offload_stop(const siginfo_t *info, ucontext_t *ucontext)
 	greg_t *reg = ucontext->uc_mcontext.gregs;
 	uintptr_t pc = (uintptr_t)reg[REG_RIP];
 
-	if (info->si_signo != WEFT__OFFLOAD_SIGNAL || info->si_code != SI_QUEUE ||
-	    info->si_ptr != &pool)
+	if (info->si_signo != WEFT__OFFLOAD_SIGNAL)
+		return false;
+	if ((info->si_code != SI_QUEUE || info->si_ptr != &pool) &&
+	    (info->si_code != SI_TKILL || job_here == NULL))
 		return false;
 	if (job_here != NULL && is_to_end(job_here, pc, (uintptr_t)reg[REG_RCX])) {
 		reg[REG_RAX] = -EINTR;
@@ -460,17 +482,67 @@ void weft__offload_retire(void)
 	any = pool.threads != 0;
 	if (any) {
 		pool.generation++;
-		pool.threads = pool.idle = pool.queued = pool.lasting = 0;
+		pool.threads = pool.idle = pool.queued = pool.lasting = pool.begun = 0;
 	}
 	unlock_pool();
 	if (any)
 		post(INT_MAX);
 }
 
+/* Make one thread for no job; whether it could be made. */
+static bool add_idle(void)
+{
+	unsigned int generation;
+
+	lock_pool();
+	generation = pool.generation;
+	pool.threads++;
+	pool.idle++;
+	if (pool.threads > weft__stats.offload_threads)
+		weft__stats.offload_threads = pool.threads;
+	unlock_pool();
+	if (weft__kernel_thread_make(run_jobs, (void *)(uintptr_t)generation) == 0)
+		return true;
+	lock_pool();
+	pool.threads--;
+	pool.idle--;
+	unlock_pool();
+	return false;
+}
+
+void weft__offload_reserve(unsigned int threads)
+{
+	if (threads > weft__offload_most)
+		threads = weft__offload_most;
+	while (pool.threads < threads && add_idle())
+		;
+	while (__atomic_load_n(&pool.begun, __ATOMIC_ACQUIRE) < pool.threads)
+		weft__raw(SYS_sched_yield);
+}
+
+bool weft__offload_makes(const bool denied[WEFT__DENIABLE])
+{
+	static const short needed[] = {SYS_futex,  SYS_mmap, SYS_mprotect,
+				       SYS_munmap, SYS_exit, SYS_rt_sigprocmask};
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
+		if (denied[needed[i]])
+			return false;
+	return !denied[SYS_clone] || !denied[SYS_clone3];
+}
+
+void weft__offload_restrict(void)
+{
+	if (weft__denied[SYS_futex])
+		weft__offload_most = 0;
+	else if (!weft__offload_makes(weft__denied))
+		weft__offload_most = pool.threads;
+}
+
 void weft__offload_clear(void)
 {
 	pool.lock = 0;
 	pool.first = pool.orders = NULL;
-	pool.queued = pool.idle = pool.threads = pool.lasting = 0;
+	pool.queued = pool.idle = pool.threads = pool.lasting = pool.begun = 0;
 	weft__kernel_threads_forked();
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <ucontext.h>
 
+#include "denied.h"
 #include "raw.h"
 
 struct weft_task;
@@ -117,6 +118,23 @@ extern WEFT__SHARED unsigned int weft__offload_most;
  * Context    a task
  */
 WEFT__SHARED void weft__offload_retire(void);
+
+/** Whether threads can be made where these calls are denied. */
+WEFT__SHARED bool weft__offload_makes(const bool denied[WEFT__DENIABLE]);
+
+/**
+ * Have so many threads, or the most that may be, wait for jobs when this returns.
+ *
+ * Switches   no
+ * Context    a task
+ */
+WEFT__SHARED void weft__offload_reserve(unsigned int threads);
+
+/**
+ * Make no thread any more if calls are denied that it takes (denied.h): weft__offload_most is then
+ * how many there are, which is 0 when they could not even wait for jobs.
+ */
+WEFT__SHARED void weft__offload_restrict(void);
 
 /** Forget all threads and jobs: for a child after fork(2), where none of them is. */
 WEFT__SHARED void weft__offload_clear(void);

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
+#include "denied.h"
 #include "hub.h"
 #include "memory.h"
 
@@ -87,7 +88,9 @@ void weft__fd_forget(struct weft__fd *fd, int number)
 	if (fd->kind == WEFT__UNKNOWN && fd->armed == 0)
 		return;
 	if (fd->armed != 0 && carrier != NULL) {
-		weft__raw(SYS_epoll_ctl, weft__hub_set(carrier), EPOLL_CTL_DEL, number, NULL);
+		if (!weft__denied[SYS_epoll_ctl])
+			weft__raw(SYS_epoll_ctl, weft__hub_set(carrier), EPOLL_CTL_DEL, number,
+				  NULL);
 		carrier->registered--;
 	}
 	if (fd->linked) {
@@ -134,7 +137,11 @@ static int arm(struct weft__fd *fd, int number, uint32_t wanted)
 	struct epoll_event event = {.events = fd->armed | wanted, .data.ptr = fd};
 	int set = weft__hub_set(weft__carrier_here());
 	int op = fd->armed == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-	long err = weft__raw(SYS_epoll_ctl, set, op, number, &event);
+	long err;
+
+	if (weft__unlikely(weft__denied[SYS_epoll_ctl]))
+		return -ENOSYS;
+	err = weft__raw(SYS_epoll_ctl, set, op, number, &event);
 
 	/* The same file under the same number, registered before the number was given up and
 	 * kept alive by a duplicate: ours still. */

@@ -96,6 +96,7 @@ WEFT__SHARED void weft__fd_forget_all(struct weft__carrier *carrier);
  *   -EBADF   it was closed meanwhile, and nobody has moved the wait (weft__fd_move())
  *   -EPERM   it cannot be waited for (epoll_ctl(2)): regular files
  *   -ENOMEM, -ENOSPC  the kernel had no room
+ *   -ENOSYS  a filter denies it (denied.h)
  */
 WEFT__SHARED int weft__ready_wait(struct weft__fd *fd, int number, int events,
 				  uint64_t deadline_ns);

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "denied.h"
 #include "offload.h"
+#include "send.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
@@ -22,6 +24,14 @@ static void pass_signal_on(int signal)
 		return;
 	info = weft__signal_from_self(signal, signal == SIGPIPE ? SI_USER : SI_KERNEL);
 	weft__signal_send(weft__thread_here(), &info);
+}
+
+/* What a job has come to; where its thread could not ask for the signal, the result tells of it. */
+static long end_of(const struct weft__call *c, const struct weft__job *job)
+{
+	pass_signal_on(job->signal);
+	return weft__unlikely(weft__denied[SYS_rt_sigtimedwait]) ? weft__sent(c, job->result)
+								 : job->result;
 }
 
 static struct weft__job job_of(const struct weft__call *c)
@@ -51,13 +61,14 @@ long weft__blocking_until(const struct weft__call *c, weft__attempt *attempt, in
 		}
 		if (weft__offload_call(&job) == 0)
 			break;
+		if (attempt == NULL && weft__offload_most == 0) /* there will never be a thread */
+			return weft__blocks(c);
 		if (deadline_ns != 0 && weft__now_ns() >= deadline_ns)
 			return result;
 		if (weft__park(weft__now_ns() + TRY_AGAIN_NS) == -EINTR)
 			return -EINTR;
 	}
-	pass_signal_on(job.signal);
-	return job.result;
+	return end_of(c, &job);
 }
 
 long weft__blocking(const struct weft__call *c, weft__attempt *attempt)
@@ -82,6 +93,5 @@ long weft__offloaded_in_order(const struct weft__call *c, uint32_t order)
 		return weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4],
 				  c->arg[5]);
 	}
-	pass_signal_on(job.signal);
-	return job.result;
+	return end_of(c, &job);
 }

@@ -41,8 +41,11 @@ struct weft__call {
 
 typedef long weft__handler(struct weft__call *c);
 
-/** The handlers by number, from calls.def; NULL: the kernel's alone. */
-extern weft__handler *const weft__handlers[WEFT__CALLS];
+/**
+ * The handlers by number, from calls.def; NULL: the kernel's alone. Some are given up for others when
+ * a filter denies what they do (call_seccomp.c).
+ */
+extern weft__handler *weft__handlers[WEFT__CALLS];
 
 /** Where every patched site arrives (entry_x86_64.S). */
 void weft__entry(void);

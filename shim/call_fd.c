@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "blocking.h"
+#include "denied.h"
 #include "descriptor.h"
 #include "file.h"
 #include "handlers.h"
@@ -68,7 +69,7 @@ static long replace(struct weft__call *c)
 	if (weft__fd_is_own(from) || weft__fd_is_own(to))
 		return -EBADF;
 	/* With a bad first descriptor the second one stays open. */
-	if (from != to && weft__raw(SYS_fcntl, from, F_GETFD) >= 0)
+	if (from != to && (weft__denied[SYS_fcntl] || weft__raw(SYS_fcntl, from, F_GETFD) >= 0))
 		weft__fd_give_up(to);
 	return WEFT__PASS;
 }

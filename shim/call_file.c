@@ -22,6 +22,7 @@
 #include <sys/vfs.h>
 
 #include "blocking.h"
+#include "denied.h"
 #include "descriptor.h"
 #include "handlers.h"
 #include "memory.h"
@@ -96,6 +97,8 @@ enum weft__kind weft__file_kind(long number, uint64_t device)
 {
 	if (major(device) != 0)
 		return WEFT__FILE; /* on a disk */
+	if (weft__denied[SYS_statfs] || weft__denied[SYS_fstatfs] || weft__denied[SYS_stat])
+		return WEFT__FILE;
 	if (known[0].kind == WEFT__UNKNOWN)
 		remember_proc();
 	for (unsigned int i = 0; i < DEVICES; i++)
@@ -259,7 +262,9 @@ static bool may_try(const struct weft__call *c, const struct transfer *io)
 	int way = io->writes ? POLLOUT : POLLIN;
 
 	return c->fd->kind == WEFT__FILE && io->bytes <= WEFT__MUCH &&
-	       (c->fd->no_nowait & way) == 0 && !weft__fd_synchronous(c->fd, (int)c->arg[0], way);
+	       (c->fd->no_nowait & way) == 0 &&
+	       !weft__denied[io->writes ? SYS_pwritev2 : SYS_preadv2] &&
+	       !weft__fd_synchronous(c->fd, (int)c->arg[0], way);
 }
 
 static long transfer(const struct weft__call *c, const struct transfer *io)

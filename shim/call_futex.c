@@ -10,6 +10,7 @@
 #include <linux/futex.h>
 #include <time.h>
 
+#include "denied.h"
 #include "parking.h"
 #include "futex.h"
 #include "handlers.h"
@@ -46,6 +47,8 @@ bool weft__futex_between(const struct weft__call *c, uintptr_t word)
 static bool is_foreign_join(uint32_t value)
 {
 	if (value == (uint32_t)weft__main_thread.tid || (int)value <= 0)
+		return false;
+	if (weft__denied[SYS_kill] || weft__denied[SYS_tgkill] || weft__denied[SYS_getpid])
 		return false;
 	if (__atomic_load_n(&weft__foreign_waiters, __ATOMIC_RELAXED))
 		return weft__raw(SYS_kill, value, 0) == 0;

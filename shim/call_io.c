@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "denied.h"
 #include "descriptor.h"
 #include "file.h"
 #include "handlers.h"
@@ -37,11 +38,15 @@ static long try_read(struct weft__call *c)
 {
 	struct iovec whole = {(void *)c->arg[1], (size_t)c->arg[2]};
 
+	if (weft__unlikely(weft__denied[SYS_preadv2]))
+		return -EOPNOTSUPP;
 	return weft__raw(SYS_preadv2, c->arg[0], &whole, 1, -1, -1, RWF_NOWAIT);
 }
 
 static long try_readv(struct weft__call *c)
 {
+	if (weft__unlikely(weft__denied[SYS_preadv2]))
+		return -EOPNOTSUPP;
 	return weft__raw(SYS_preadv2, c->arg[0], c->arg[1], c->arg[2], -1, -1, RWF_NOWAIT);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "blocking.h"
+#include "denied.h"
 #include "handlers.h"
 #include "shim.h"
 #include "thread.h"
@@ -82,7 +83,8 @@ long on_mprotect(struct weft__call *c)
 	    c->arg[2] != (PROT_READ | PROT_WRITE))
 		return WEFT__PASS;
 	guard = from - stack_start;
-	if (guard > 0 && weft__raw(SYS_madvise, stack_start, guard, MADV_GUARD_INSTALL) != 0)
+	if (guard > 0 && (weft__denied[SYS_madvise] ||
+			  weft__raw(SYS_madvise, stack_start, guard, MADV_GUARD_INSTALL) != 0))
 		weft__raw(SYS_mprotect, stack_start, guard, PROT_NONE);
 	stack_start = 0;
 	return 0;

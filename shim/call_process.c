@@ -7,6 +7,7 @@
  * are nobody's but the kernel's.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -21,6 +22,7 @@
 #include "offload.h"
 #include "process.h"
 #include "handlers.h"
+#include "kernel_thread.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
@@ -155,20 +157,56 @@ static long enter_namespace(struct weft__call *c)
 	return result;
 }
 
-/* What only a process with one thread may do, the kernel would allow: it sees no tasks. */
+/* How often a call is tried when the offload threads have gone, and how long they have for it. */
+#define ALONE_TRIES 20
+#define ALONE_PAUSE_NS UINT64_C(1000000)
+#define ALONE_PAUSES 1000
+
+/*
+ * What only a process with one thread may do, the kernel would allow: it sees no tasks. But it does
+ * see offload threads, which for the only task have nothing to do, and end.
+ */
+static long do_alone(struct weft__call *c)
+{
+	long result;
+
+	if (has_other_tasks())
+		return -EINVAL;
+	weft__offload_retire();
+	for (int pauses = 0, tries = 0; pauses < ALONE_PAUSES && tries < ALONE_TRIES; pauses++) {
+		tries += !weft__kernel_threads_left();
+		result = enter_namespace(c);
+		if (result != -EINVAL || weft__park(weft__now_ns() + ALONE_PAUSE_NS) == -EINTR)
+			return result;
+	}
+	return -EINVAL;
+}
+
 long on_unshare(struct weft__call *c)
 {
 	long alone = CLONE_NEWUSER | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
 
-	if (has_other_tasks() && (c->arg[0] & alone) != 0)
-		return -EINVAL;
-	return enter_namespace(c);
+	return (c->arg[0] & alone) != 0 ? do_alone(c) : enter_namespace(c);
 }
 
+/* As far as the kernel asks before it looks at the threads, in the caller's own namespace. */
+static bool may_join_mounts(void)
+{
+	uint32_t needed = 1U << CAP_SYS_ADMIN | 1U << CAP_SYS_CHROOT;
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct sets[2] = {{.effective = 0}};
+
+	weft__raw(SYS_capget, &header, sets);
+	return (sets[0].effective & needed) == needed;
+}
+
+/* Threads share root and working folder, which a mount namespace changes. */
 long on_setns(struct weft__call *c)
 {
-	if (has_other_tasks() && weft__raw(SYS_ioctl, c->arg[0], NS_GET_NSTYPE) == CLONE_NEWUSER)
-		return -EINVAL;
+	long type = weft__raw(SYS_ioctl, c->arg[0], NS_GET_NSTYPE);
+
+	if (type == CLONE_NEWUSER || (type == CLONE_NEWNS && may_join_mounts()))
+		return do_alone(c);
 	return enter_namespace(c);
 }
 
@@ -188,6 +226,9 @@ static long park_until_exit(const struct weft__call *c, long pid)
 	return result == 0 || result == -EINTR ? result : WEFT__PASS;
 }
 
+/* How often a wait looks for which no offload thread can be had. */
+#define LOOK_AGAIN_NS UINT64_C(5000000)
+
 /*
  * Park until waitid(2) has something to say: an offload thread asks, without taking it. It looks
  * for the children of the whole process, as the caller would.
@@ -197,11 +238,11 @@ static long park_until_child(const struct weft__call *c, long type, long id, lon
 	struct weft__job job = {.nr = SYS_waitid,
 				.arg = {type, id, 0, (options & ~(long)WNOHANG) | WNOWAIT, 0},
 				.data_arg = -1};
-	long result;
-
 	weft__counts.parks[c->nr]++;
-	result = weft__offload(&job);
-	return result == 0 || result == -EINTR || result == -ECHILD ? result : WEFT__PASS;
+	if (weft__offload_call(&job) != 0) /* the caller looks again, after a while */
+		return weft__park(weft__now_ns() + LOOK_AGAIN_NS) == -EINTR ? -EINTR : 0;
+	return job.result == 0 || job.result == -EINTR || job.result == -ECHILD ? job.result
+										: WEFT__PASS;
 }
 
 static long wait_for(const struct weft__call *c, long type, long id, long options)
@@ -230,7 +271,7 @@ long on_wait4(struct weft__call *c)
 
 	if ((options & WNOHANG) != 0) {
 		weft__spend(WEFT__EMPTY_HANDED);
-		return WEFT__PASS;
+		return weft__raw(SYS_wait4, c->arg[0], c->arg[1], options, c->arg[3]);
 	}
 	for (;;) {
 		result = weft__raw(SYS_wait4, c->arg[0], c->arg[1], options | WNOHANG, c->arg[3]);
@@ -251,23 +292,21 @@ long on_waitid(struct weft__call *c)
 {
 	siginfo_t info, *user = (siginfo_t *)c->arg[2];
 	bool interrupted = false;
-	long result;
+	long options = c->arg[3] & ~(long)__WNOTHREAD, result;
 
-	c->arg[3] &= ~(long)__WNOTHREAD;
-
-	if ((c->arg[3] & WNOHANG) != 0) {
+	if ((options & WNOHANG) != 0) {
 		weft__spend(WEFT__EMPTY_HANDED);
-		return WEFT__PASS;
+		return weft__raw(SYS_waitid, c->arg[0], c->arg[1], user, options, c->arg[4]);
 	}
 	for (;;) {
 		info.si_pid = 0;
-		result = weft__raw(SYS_waitid, c->arg[0], c->arg[1], &info, c->arg[3] | WNOHANG,
+		result = weft__raw(SYS_waitid, c->arg[0], c->arg[1], &info, options | WNOHANG,
 				   c->arg[4]);
 		if (result != 0 || info.si_pid != 0)
 			break;
 		if (interrupted)
 			return -EINTR;
-		result = wait_for(c, c->arg[0], c->arg[1], c->arg[3]);
+		result = wait_for(c, c->arg[0], c->arg[1], options);
 		interrupted = result == -EINTR;
 		if (result != 0 && result != -ECHILD && !interrupted)
 			return result;

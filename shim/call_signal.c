@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "deliver.h"
+#include "denied.h"
 #include "descriptor.h"
 #include "handlers.h"
 #include "pending.h"
@@ -202,9 +203,32 @@ static long take_from_kernel(uint64_t set, siginfo_t *info)
 	}
 }
 
+/* How often a task looks for signals of the kernel's when nothing can tell it of them. */
+#define LOOK_AGAIN_NS UINT64_C(5000000)
+
+static long make_signalfd(uint64_t set)
+{
+	if (weft__denied[SYS_signalfd4] || weft__denied[SYS_close] || weft__denied[SYS_epoll_ctl])
+		return -ENOSYS;
+	return weft__raw(SYS_signalfd4, -1, &set, sizeof(set), SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Until a signal may be pending in the kernel. */
+static long park_until_signal(struct weft__fd *fd, long number, uint64_t deadline_ns)
+{
+	uint64_t next_ns;
+
+	if (fd != NULL)
+		return weft__ready_wait(fd, (int)number, POLLIN, deadline_ns);
+	next_ns = weft__now_ns() + LOOK_AGAIN_NS;
+	if (deadline_ns != 0 && deadline_ns <= next_ns)
+		return weft__park(deadline_ns);
+	return weft__park(next_ns) == -EINTR ? -EINTR : 0;
+}
+
 /*
  * Wait for one of a set. What is sent to this task interrupts it; what becomes pending in the
- * kernel, a signalfd tells.
+ * kernel, a signalfd tells, if it can be had.
  */
 static long wait_for_signal(struct weft__call *c, uint64_t set, uint64_t deadline_ns,
 			    siginfo_t *info)
@@ -213,10 +237,8 @@ static long wait_for_signal(struct weft__call *c, uint64_t set, uint64_t deadlin
 	struct weft__fd *fd;
 	long number, result;
 
-	number = weft__raw(SYS_signalfd4, -1, &set, sizeof(set), SFD_CLOEXEC | SFD_NONBLOCK);
+	number = make_signalfd(set);
 	fd = number < 0 ? NULL : weft__fd_at(number);
-	if (fd == NULL)
-		return weft__blocks(c);
 	do {
 		if (weft__signal_take(me, set, info)) {
 			result = info->si_signo;
@@ -227,13 +249,15 @@ static long wait_for_signal(struct weft__call *c, uint64_t set, uint64_t deadlin
 			break;
 		weft__counts.parks[c->nr]++;
 		me->waiting_for = set;
-		result = weft__ready_wait(fd, (int)number, POLLIN, deadline_ns);
+		result = park_until_signal(fd, number, deadline_ns);
 		me->waiting_for = 0;
 		if (result == -ETIMEDOUT)
 			result = -EAGAIN;
 	} while (result == 0 || (result == -EINTR && (me->pending & set) != 0));
-	weft__fd_forget(fd, (int)number);
-	weft__raw(SYS_close, number);
+	if (fd != NULL)
+		weft__fd_forget(fd, (int)number);
+	if (number >= 0)
+		weft__raw(SYS_close, number);
 	return result;
 }
 

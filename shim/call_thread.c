@@ -13,6 +13,7 @@
 #include "pending.h"
 #include "robust.h"
 #include "schedule.h"
+#include "seccomp.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
@@ -107,7 +108,6 @@ static bool is_inherited(long option)
 	case PR_CAPBSET_DROP:
 	case PR_CAP_AMBIENT:
 	case PR_SET_NO_NEW_PRIVS:
-	case PR_SET_SECCOMP:
 	case PR_SET_SPECULATION_CTRL:
 	case PR_SET_TIMERSLACK:
 	case PR_SET_TSC:
@@ -138,6 +138,8 @@ long on_prctl(struct weft__call *c)
 
 	if (c->arg[0] == PR_SET_SYSCALL_USER_DISPATCH && weft__catching)
 		return -EINVAL; /* it is weft's (catch.c) */
+	if (c->arg[0] == PR_SET_SECCOMP)
+		return weft__set_seccomp(c);
 	if (is_inherited(c->arg[0]))
 		return on_credentials(c);
 	if (me == &weft__main_thread) {

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
+#include "denied.h"
 #include "descriptor.h"
 #include "file.h"
 #include "handlers.h"
@@ -21,7 +22,8 @@
 #include "thread.h"
 #include "times.h"
 
-/* weft's own descriptors go here or below, when the limit allows. */
+/* weft's own descriptors go above the soft limit, if that is at most the highest; else below. */
+#define OWN_HIGHEST 65536
 #define OWN_TOP 4096
 #define OWN_MOST 16
 
@@ -29,15 +31,6 @@ static uint32_t nonblock_epoch = 1, timeouts_epoch = 1, fork_epoch = 1;
 bool weft__fd_unseen;
 static long own[OWN_MOST];
 static unsigned int owned;
-
-/* From where on weft's numbers are. */
-static long own_floor(void)
-{
-	struct rlimit limit = {OWN_TOP, OWN_TOP};
-
-	weft__raw(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
-	return (long)(limit.rlim_cur < OWN_TOP ? limit.rlim_cur : OWN_TOP) - OWN_MOST;
-}
 
 void weft__fd_flags_changed(void)
 {
@@ -64,7 +57,8 @@ int weft__socket_option(long number, int option)
 	int value = -1;
 	socklen_t bytes = sizeof(value);
 
-	weft__raw(SYS_getsockopt, number, SOL_SOCKET, option, &value, &bytes);
+	if (!weft__denied[SYS_getsockopt])
+		weft__raw(SYS_getsockopt, number, SOL_SOCKET, option, &value, &bytes);
 	return value;
 }
 
@@ -308,13 +302,37 @@ long weft__fd_retry(struct weft__call *c, int events, weft__try *try, bool skip)
 	}
 }
 
-/* A duplicate out of the program's way, for one task's call; -1: none is to be had. */
-static long duplicate(long number)
+/* Give a descriptor the first free number of OWN_MOST from `least` on, as far as the limits let. */
+static long duplicate_above(long number, unsigned long least, const struct rlimit *limit)
 {
-	long floor = own_floor();
-	long copy = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC, floor);
+	struct rlimit raised = *limit;
+	long above;
 
-	return weft__failed(copy) ? weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC, 0) : copy;
+	raised.rlim_cur = least + OWN_MOST < limit->rlim_max ? least + OWN_MOST : limit->rlim_max;
+	weft__raw(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL);
+	above = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC, least);
+	weft__raw(SYS_prlimit64, 0, RLIMIT_NOFILE, limit, NULL);
+	return above;
+}
+
+/*
+ * A duplicate out of the program's way: just above the soft limit, where the program can neither
+ * open nor dup2 unless it raises that, and none of its numbers is taken. Below it when there is no
+ * room above, or the number would be a huge one: the tables of the kernel and of libuv are as long
+ * as the highest. A negative errno where none is to be had.
+ */
+static long duplicate_hidden(long number)
+{
+	struct rlimit limit = {OWN_TOP, OWN_TOP};
+	long copy = -EMFILE;
+
+	weft__raw(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+	if (limit.rlim_cur <= OWN_HIGHEST && limit.rlim_cur < limit.rlim_max)
+		copy = duplicate_above(number, limit.rlim_cur, &limit);
+	if (copy < 0)
+		copy = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC,
+				 (limit.rlim_cur < OWN_TOP ? limit.rlim_cur : OWN_TOP) - OWN_MOST);
+	return copy;
 }
 
 void weft__fd_give_up(long number)
@@ -325,7 +343,7 @@ void weft__fd_give_up(long number)
 	if (fd == NULL)
 		return;
 	while ((task = weft__fd_lone_waiter(fd)) != NULL) {
-		long copy = duplicate(number);
+		long copy = duplicate_hidden(number);
 
 		if (weft__failed(copy))
 			break;
@@ -379,15 +397,15 @@ long weft__fd_next_own(unsigned int number)
 
 void weft__fd_close_own(void)
 {
-	for (unsigned int i = 0; i < owned; i++)
+	for (unsigned int i = 0; i < owned && !weft__denied[SYS_close]; i++)
 		weft__raw(SYS_close, own[i]);
 	owned = 0;
 }
 
-/* Move a new descriptor of weft's to the top of the table. */
+/* Move a new descriptor of weft's out of the program's way. */
 static int hide(int number)
 {
-	long top = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC, own_floor());
+	long top = duplicate_hidden(number);
 
 	if (top >= 0)
 		weft__raw(SYS_close, number);

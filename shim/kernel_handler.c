@@ -23,6 +23,7 @@
 #include "catch.h"
 #include "cpu.h"
 #include "deliver.h"
+#include "denied.h"
 #include "mask.h"
 #include "offload.h"
 #include "shim.h"
@@ -30,6 +31,7 @@
 #include "thread.h"
 
 #define RED_ZONE 128U
+#define BY_SECCOMP 1              /* SYS_SECCOMP, which <signal.h> lacks */
 #define DIRECTION_AND_TRAP 0x500U /* rflags that a handler starts without */
 
 /* The kernel's extended FPU state says its size in bytes the hardware leaves alone (sigframe). */
@@ -51,6 +53,7 @@ struct frame {
 };
 
 static uint64_t tick_ns; /* processor time from one tick to the next */
+static int ticks_timer = -1;
 
 static char kernel_handler_stack[64 * 1024] __attribute__((aligned(64)));
 
@@ -62,6 +65,9 @@ static void come_again(void)
 {
 	siginfo_t info = weft__signal_from_self(WEFT__SIGNAL_SETXID, SI_QUEUE);
 
+	/* It then comes with the end of the task's next call. */
+	if (weft__denied[SYS_rt_tgsigqueueinfo] || weft__denied[SYS_gettid])
+		return;
 	info.si_value.sival_ptr = &weft__process;
 	weft__raw(SYS_rt_tgsigqueueinfo, info.si_pid, weft__raw(SYS_gettid), info.si_signo, &info);
 }
@@ -208,6 +214,18 @@ static void make_way_soon(struct weft__thread *me, struct weft__ucontext *uconte
 		redirect(me, ucontext, info, make_way, top);
 }
 
+/* A filter has trapped a call, and its handler gives the result; it is not made again. */
+static bool handle_trap(struct weft__thread *me, siginfo_t *info, struct weft__ucontext *ucontext)
+{
+	if (!weft__signal_handled(SIGSYS) || (me != NULL && weft__signal_blocked(me, SIGSYS)))
+		weft__signal_default(SIGSYS);
+	else if (me == NULL || me->task.inside)
+		call_at_once(info, ucontext);
+	else
+		deliver_soon(me, ucontext, info, deliver_fault);
+	return true;
+}
+
 /* A fault of the running instruction: weft's own guarded access, or the program's. */
 static bool handle_fault(struct weft__thread *me, siginfo_t *info, struct weft__ucontext *ucontext)
 {
@@ -216,6 +234,8 @@ static bool handle_fault(struct weft__thread *me, siginfo_t *info, struct weft__
 
 	if (info->si_code <= 0)
 		return false; /* sent by somebody */
+	if (signal == SIGSYS && info->si_code == BY_SECCOMP)
+		return handle_trap(me, info, ucontext);
 	if ((signal == SIGSEGV || signal == SIGBUS) && pc >= (uintptr_t)weft__guarded &&
 	    pc < (uintptr_t)weft__guarded_end) {
 		ucontext->registers.gregs[REG_RIP] = (greg_t)(uintptr_t)weft__guarded_fault;
@@ -230,6 +250,8 @@ static bool handle_fault(struct weft__thread *me, siginfo_t *info, struct weft__
 		deliver_soon(me, ucontext, info, deliver_fault);
 	else if (info->si_code == SI_KERNEL) /* not of an instruction that would run again */
 		weft__signal_default(signal);
+	else if (weft__denied[SYS_rt_sigaction]) /* of one that is blocked the process dies */
+		ucontext->mask |= weft__signal_bit(signal);
 	else
 		weft__signal_repeat_fault(signal);
 	return true;
@@ -314,7 +336,6 @@ long weft__preempt_begin(unsigned int period_ms)
 	struct timespec tick = {period_ms / 2000, (long)(period_ms % 2000) * 500000};
 	struct itimerspec ticks = {tick, tick};
 	struct sigevent event;
-	int timer;
 	long err;
 
 	tick_ns = (uint64_t)period_ms * 500000U;
@@ -323,8 +344,16 @@ long weft__preempt_begin(unsigned int period_ms)
 	event.sigev_signo = WEFT__SIGNAL_SETXID;
 	event.sigev_value.sival_ptr = &weft__process;
 	event._sigev_un._tid = (pid_t)weft__raw(SYS_gettid);
-	err = weft__raw(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &timer);
+	err = weft__raw(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &ticks_timer);
 	if (err != 0)
 		return err;
-	return weft__raw(SYS_timer_settime, timer, 0, &ticks, NULL);
+	return weft__raw(SYS_timer_settime, ticks_timer, 0, &ticks, NULL);
+}
+
+bool weft__preempt_end(void)
+{
+	bool ended = ticks_timer >= 0 && weft__raw(SYS_timer_delete, ticks_timer) == 0;
+
+	ticks_timer = -1;
+	return ended;
 }

@@ -3,6 +3,7 @@
 #define WEFT_KERNEL_HANDLER_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /** The handler of whatever weft took over. */
@@ -16,5 +17,8 @@ void weft__spare_stack_free(uintptr_t stack);
 
 /** Let tasks that run for longer than a period, in milliseconds, make way: 0 or -errno. */
 long weft__preempt_begin(unsigned int period_ms);
+
+/** Preempt nobody from now on; whether anybody was. */
+bool weft__preempt_end(void);
 
 #endif

@@ -19,6 +19,7 @@
 
 #include "catch.h"
 #include "descriptor.h"
+#include "detour.h"
 #include "file.h"
 #include "futex.h"
 #include "hub.h"
@@ -77,6 +78,8 @@ static bool patch(void)
 	static bool done;
 	const char *why;
 
+	if (!weft__detour_may_wake())
+		return refuse("a seccomp filter denies what it takes");
 	if (done)
 		return true;
 	if ((getauxval(AT_HWCAP2) & HWCAP2_WRFSBASE) == 0)

@@ -17,6 +17,11 @@ static const char *const call_names[WEFT__CALLS] = {
 #undef CALL
 };
 
+const char *weft__call_name(long nr)
+{
+	return call_names[nr];
+}
+
 /* One line of "call count" pairs for those that are not 0, as many as fit. */
 static void report_counts(const char *title, const uint64_t *count)
 {

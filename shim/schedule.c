@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "denied.h"
 #include "memory.h"
 #include "shim.h"
 #include "thread.h"
@@ -201,9 +202,12 @@ static int32_t confined_to(const struct weft__thread *thread)
 	unsigned char carrier[1024] = {0};
 	int32_t first = -1;
 	bool confined = false;
-	long n = weft__raw(SYS_sched_getaffinity, 0, sizeof(carrier), carrier);
+	long n;
 
-	for (long i = 0; own != NULL && i < n * 8; i++) {
+	if (own == NULL || weft__denied[SYS_sched_getaffinity])
+		return -1;
+	n = weft__raw(SYS_sched_getaffinity, 0, sizeof(carrier), carrier);
+	for (long i = 0; i < n * 8; i++) {
 		bool may = (size_t)i / 8 < own->bytes && (own->mask[i / 8] >> i % 8 & 1) != 0;
 
 		if (may && first < 0)

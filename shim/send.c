@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "denied.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
@@ -58,6 +59,21 @@ static void send_sigpipe(void)
 	weft__signal_send(weft__thread_here(), &info);
 }
 
+long weft__sent(const struct weft__call *c, long result)
+{
+	long flags = 0;
+
+	if (result != -EPIPE)
+		return result;
+	if (c->nr == SYS_sendto || c->nr == SYS_sendmmsg)
+		flags = c->arg[3];
+	else if (c->nr == SYS_sendmsg)
+		flags = c->arg[2];
+	if ((flags & MSG_NOSIGNAL) == 0)
+		send_sigpipe();
+	return result;
+}
+
 /* A write to a pipe has no flag for it: the kernel thread blocks it for the moment, if need be. */
 static long write_pipe(const struct weft__call *c, const struct iovec *iov, size_t n)
 {
@@ -69,7 +85,10 @@ static long write_pipe(const struct weft__call *c, const struct iovec *iov, size
 
 	if (blocks)
 		weft__raw(SYS_rt_sigprocmask, SIG_BLOCK, &bit, NULL, sizeof(bit));
-	result = weft__raw(SYS_pwritev2, c->arg[0], iov, n, -1, -1, RWF_NOWAIT);
+	if (weft__unlikely(weft__denied[SYS_pwritev2]))
+		result = -EOPNOTSUPP;
+	else
+		result = weft__raw(SYS_pwritev2, c->arg[0], iov, n, -1, -1, RWF_NOWAIT);
 	if (blocks) {
 		if (result == -EPIPE) {
 			weft__raw(SYS_rt_sigtimedwait, &bit, NULL, &now, sizeof(bit));

@@ -19,6 +19,9 @@ long weft__iov_bytes(const struct iovec *iov, size_t n);
  */
 long weft__send_bytes(struct weft__call *c, const char *bytes, long n, int flags);
 
+/** What a call that sends has come to elsewhere: a SIGPIPE for the caller goes with it. */
+long weft__sent(const struct weft__call *c, long result);
+
 /** Send all of a message: ancillary data and address with its first piece. */
 long weft__send_message(struct weft__call *c, const struct msghdr *message, int flags);
 

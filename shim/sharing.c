@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "denied.h"
 #include "raw.h"
 
 /* _IOWR('f', 17, 104-byte struct): which mapping holds an address (Linux 6.11, proc(5)). */
@@ -63,9 +64,13 @@ static bool search_maps(long maps, uintptr_t address)
 bool weft__is_shared(uintptr_t address)
 {
 	struct map_query query = {.size = sizeof(query), .address = address};
-	long maps = weft__raw(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	long maps;
 	bool shared;
 
+	if (weft__denied[SYS_openat] || weft__denied[SYS_ioctl] || weft__denied[SYS_read] ||
+	    weft__denied[SYS_close])
+		return true;
+	maps = weft__raw(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	if (maps < 0)
 		return true;
 	if (weft__raw(SYS_ioctl, maps, MAP_QUERY, &query) == 0)

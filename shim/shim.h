@@ -68,6 +68,9 @@ static inline long weft__blocks(const struct weft__call *c)
 	return WEFT__PASS;
 }
 
+/** The name of a call that is in calls.def. */
+const char *weft__call_name(long nr);
+
 /** Begin the statistics of this process, or leave them to its parent. */
 void weft__report_begin(void);
 void weft__report_end(void);

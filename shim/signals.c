@@ -17,6 +17,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "denied.h"
 #include "kernel_handler.h"
 #include "hub.h"
 #include "mask.h"
@@ -171,9 +172,10 @@ void weft__signals_lend(struct weft__thread *thread)
 void weft__signals_end(const struct weft__thread *me)
 {
 	for (int signal = 1; signal <= WEFT__SIGNALS; signal++)
-		if (took_over[signal])
+		if (took_over[signal] && !weft__denied[SYS_rt_sigaction])
 			kernel_action(signal, &actions[signal], NULL);
-	weft__raw(SYS_sigaltstack, &me->altstack, NULL);
+	if (!weft__denied[SYS_sigaltstack])
+		weft__raw(SYS_sigaltstack, &me->altstack, NULL);
 	came_first = came_next = 0;
 	weft__pending_clear();
 }
@@ -266,6 +268,16 @@ void weft__signal_default(int signal)
 		install(signal, &actions[signal]);
 }
 
+/* As last asked, where it may not be asked any more. */
+static uid_t own_user(void)
+{
+	static uid_t user;
+
+	if (!weft__denied[SYS_getuid])
+		user = (uid_t)weft__raw(SYS_getuid);
+	return user;
+}
+
 siginfo_t weft__signal_from_self(int signal, int code)
 {
 	siginfo_t info;
@@ -274,7 +286,7 @@ siginfo_t weft__signal_from_self(int signal, int code)
 	info.si_signo = signal;
 	info.si_code = code;
 	info.si_pid = (pid_t)weft__raw(SYS_getpid);
-	info.si_uid = (uid_t)weft__raw(SYS_getuid);
+	info.si_uid = own_user();
 	return info;
 }
 

@@ -7,6 +7,6 @@
 #define ENTRY_EMULATE ENTRY_PARK
 #define CALL(number, name, class, handler, reason) ENTRY_##class(number, handler)
 
-weft__handler *const weft__handlers[WEFT__CALLS] = {
+weft__handler *weft__handlers[WEFT__CALLS] = {
 #include "calls.def"
 };

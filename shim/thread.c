@@ -10,6 +10,7 @@
 
 #include "catch.h"
 #include "cpu.h"
+#include "denied.h"
 #include "futex.h"
 #include "process.h"
 #include "handlers.h"
@@ -203,7 +204,7 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 	thread->stack_top = birth->stack_top;
 	thread->entry = weft__next_entry;
 	weft__next_entry = 0;
-	if (weft__main_renamed && parent == &weft__main_thread)
+	if (weft__main_renamed && parent == &weft__main_thread && !weft__denied[SYS_prctl])
 		weft__raw(SYS_prctl, PR_GET_NAME, parent->name);
 	memcpy(thread->name, parent->name, sizeof(thread->name));
 	weft__schedule_inherit(thread, parent);
@@ -234,8 +235,9 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 /* What kind of child is asked for; a WEFT__ result, or the id of a new task. */
 static long make_child(struct weft__call *c, const struct birth *birth)
 {
+	/* Who may not make threads any more gets the kernel's answer. */
 	if ((birth->flags & THREAD_FLAGS) == THREAD_FLAGS)
-		return make_thread(c, birth);
+		return weft__denied[c->nr] ? WEFT__PASS : make_thread(c, birth);
 	if ((birth->flags & CLONE_VM) == 0)
 		return weft__fork(c, birth->stack_top);
 	if ((birth->flags & (CLONE_VM | CLONE_VFORK | CLONE_SETTLS)) == (CLONE_VM | CLONE_VFORK))

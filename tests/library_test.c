@@ -197,3 +197,19 @@ Test(library, where_the_program_may_not_make_code_there_is_another_way)
 {
 	expect_another_way_in("prctl");
 }
+
+/* Five processes of it lock themselves in, each by a filter that denies what weft waits with. */
+Test(library, a_filter_that_denies_what_it_needs_costs_one_line_a_process)
+{
+	char *const argv[] = {(char *)GUEST_DIR "/seccomp_server", NULL};
+	struct outcome outcome = run_program(UNDER_WEFT, argv, NULL);
+	const char *line = "weft: the seccomp filter denies epoll_ctl, ";
+	int lines = 0;
+
+	expect_exit(&outcome, 0);
+	for (const char *at = outcome.err; (at = strstr(at, line)) != NULL; at++)
+		lines++;
+	cr_expect_eq(lines, 5, "stderr:\n%s", outcome.err);
+	cr_expect_eq(count_lines(outcome.err), 5, "stderr:\n%s", outcome.err);
+	forget_outcome(&outcome);
+}

@@ -50,7 +50,7 @@ static void others_go_on(void)
 static void *make_children(void *unused)
 {
 	(void)unused;
-	for (int i = 0; i < ROUNDS; i++) {
+	for (volatile int i = 0; i < ROUNDS; i++) {
 		pid_t child = vfork();
 		int status;
 
