@@ -19,7 +19,7 @@
  * did not make tasks are not caught.
  *
  * With WEFT_CATCH=only nothing is patched, and libc's own calls come this way too: to try it with
- * every call there is, and for a text that nobody may change.
+ * every call there is. So it is where libc's text may not be changed.
  *
  * To a program that wants the same for itself, prctl(2) says what kernels before 5.11 say, EINVAL
  * (call_thread.c): a kernel thread has one selector, and it would be taken from all tasks.

@@ -14,7 +14,7 @@ extern struct weft__carrier weft__process;
 enum weft__catch_mode {
 	WEFT__CATCH_NONE, /* they are the kernel's */
 	WEFT__CATCH_ALL,  /* they are caught */
-	WEFT__CATCH_ONLY, /* and no site is patched */
+	WEFT__CATCH_ONLY, /* and no site is patched, by wish or because none may be */
 };
 
 /** The environment (settings.c). */
