@@ -15,8 +15,8 @@
  * their calls themselves (Go) leave few bytes below.
  *
  * The kernel turns it off in children and new programs. The carrier's mask never has SIGSYS in it
- * (mask.c): a call that could not be brought to weft would end the process. Kernel threads that weft
- * did not make tasks are not caught.
+ * (mask.c): a call that could not be brought to weft would end the process. Calls of kernel threads
+ * that are no carrier are not caught: their futexes show where a patched libc makes them.
  *
  * With WEFT_CATCH=only nothing is patched, and libc's own calls come this way too: to try it with
  * every call there is. So it is where libc's text may not be changed.
@@ -62,7 +62,7 @@ struct weft__caught weft__caught;
 static long catcher; /* the carrier's id in the kernel */
 static uintptr_t places[PLACES];
 
-/* entry_x86_64.S: rsp is the frame, r11 the handler; or rcx the site, and the kernel is to answer. */
+/* entry_x86_64.S: rsp is the frame, r11 the handler; or rcx the site, the kernel answers. */
 void weft__entry_caught(void);
 void weft__entry_native(void);
 void weft__entry_int80(void);

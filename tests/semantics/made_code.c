@@ -1,6 +1,6 @@
 /*
- * Threads wait in system calls that are made by code which came to be at run time. Each wait is ended
- * by another thread, which therefore has to run meanwhile.
+ * Threads wait in system calls that are made by code which came to be at run time. Each wait is
+ * ended by another thread, which therefore has to run meanwhile.
  */
 #include "made_code.h"
 

@@ -1,6 +1,6 @@
 /*
- * Calls that return twice, not at all, or elsewhere, made by code that came to be at run time, while
- * another thread is parked.
+ * Calls that return twice, not at all, or elsewhere, made by code that came to be at run time,
+ * while another thread is parked.
  */
 #include "made_code.h"
 
