@@ -88,7 +88,8 @@ long weft__catch_begin(void)
 
 void weft__catch_end(void)
 {
-	if (weft__catching)
+	/* In a child it is off; and a filter of the program's may kill who calls prctl(2) there. */
+	if (weft__catching && weft__raw(SYS_gettid) == catcher)
 		weft__raw(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);
 	weft__catching = false;
 }
