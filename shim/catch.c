@@ -7,16 +7,19 @@
  *                                         its signal handlers
  *   while weft__selector says so          the running task is in weft's code, or the hub runs
  *
- * The handler does not answer the call: when it returns, the thread goes on in weft__entry_caught
- * with all registers as at the site, as if the `syscall` instruction there were a jump to a stub.
- * So whatever a patched site can do, a caught one can: park, start over, fork, end the thread.
+ * The handler does not answer the call: it makes the frame that the entry would have, had the
+ * `syscall` instruction been a jump to a stub, and the thread goes on from there. So whatever a
+ * patched site can do, a caught one can: park, start over, fork, end the thread.
+ *
+ * The frame goes on a stack of weft's where the program's may be a small one: runtimes that make
+ * their calls themselves (Go) leave few bytes below.
  *
  * The kernel turns it off in children and new programs. The carrier's mask never has SIGSYS in it
- * (mask.c): a call that could not be brought to weft would end the process. Kernel threads that weft
- * did not make tasks are not caught.
+ * (mask.c): a call that could not be brought to weft would end the process. Calls of kernel threads
+ * that are no carrier are not caught: their futexes show where a patched libc makes them.
  *
  * With WEFT_CATCH=only nothing is patched, and libc's own calls come this way too: to try it with
- * every call there is, and for a text that nobody may change.
+ * every call there is. So it is where libc's text may not be changed.
  *
  * To a program that wants the same for itself, prctl(2) says what kernels before 5.11 say, EINVAL
  * (call_thread.c): a kernel thread has one selector, and it would be taken from all tasks.
@@ -59,7 +62,7 @@ struct weft__caught weft__caught;
 static long catcher; /* the carrier's id in the kernel */
 static uintptr_t places[PLACES];
 
-/* entry_x86_64.S: rcx is the address of the site, r11 the handler; or the kernel is to answer. */
+/* entry_x86_64.S: rsp is the frame, r11 the handler; or rcx the site, the kernel answers. */
 void weft__entry_caught(void);
 void weft__entry_native(void);
 void weft__entry_int80(void);
@@ -101,7 +104,8 @@ long weft__catch_begin(void)
 
 void weft__catch_end(void)
 {
-	if (weft__catching)
+	/* In a child it is off; and a filter of the program's may kill who calls prctl(2) there. */
+	if (weft__catching && weft__raw(SYS_gettid) == catcher)
 		weft__raw(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);
 	weft__catching = false;
 }
@@ -189,6 +193,47 @@ static void pass_int80(greg_t *reg)
 	reg[REG_RIP] = (greg_t)(uintptr_t)weft__entry_int80;
 }
 
+static uintptr_t stack_for(struct weft__thread *me, uintptr_t sp)
+{
+	uintptr_t top = 0;
+
+	/* A handler on the alternate stack may be interrupted in the call by another. */
+	if (me != NULL && !weft__on_altstack(me, sp))
+		top = weft__stack_from(me, sp);
+	return top != 0 ? top : sp - RED_ZONE;
+}
+
+/* Go on in the entry, as in the middle of weft__entry; false when there is no stack for that. */
+static bool begin_call(struct weft__thread *me, struct weft__ucontext *ucontext,
+		       weft__handler *handler)
+{
+	greg_t *reg = ucontext->registers.gregs;
+	uintptr_t site = (uintptr_t)reg[REG_RIP], sp = (uintptr_t)reg[REG_RSP];
+	uintptr_t at = (stack_for(me, sp) - sizeof(struct weft__call)) & ~(uintptr_t)15;
+	struct weft__call call = {
+		.nr = reg[REG_RAX],
+		.arg = {reg[REG_RDI], reg[REG_RSI], reg[REG_RDX], reg[REG_R10], reg[REG_R8],
+			reg[REG_R9]},
+		.rbx = (uint64_t)reg[REG_RBX],
+		.rbp = (uint64_t)reg[REG_RBP],
+		.r12 = (uint64_t)reg[REG_R12],
+		.r13 = (uint64_t)reg[REG_R13],
+		.r14 = (uint64_t)reg[REG_R14],
+		.r15 = (uint64_t)reg[REG_R15],
+		.native = site,
+		.sp = sp,
+		.pc = site + SYSCALL_BYTES,
+	};
+
+	memcpy(call.xmm, ucontext->registers.fpregs->_xmm, sizeof(call.xmm));
+	if (weft__copy((void *)at, &call, sizeof(call)) != 0)
+		return false;
+	reg[REG_RSP] = (greg_t)at;
+	reg[REG_R11] = (greg_t)(uintptr_t)handler;
+	reg[REG_RIP] = (greg_t)(uintptr_t)weft__entry_caught;
+	return true;
+}
+
 bool weft__catch(struct weft__thread *me, const siginfo_t *info, struct weft__ucontext *ucontext)
 {
 	greg_t *reg = ucontext->registers.gregs;
@@ -212,10 +257,11 @@ bool weft__catch(struct weft__thread *me, const siginfo_t *info, struct weft__uc
 		return true;
 	}
 	handler = handler_of(reg[REG_RAX]);
-	/* A system call leaves nothing of these two. */
-	reg[REG_RCX] = reg[REG_RIP];
-	reg[REG_R11] = (greg_t)(uintptr_t)handler;
-	reg[REG_RIP] =
-		(greg_t)(uintptr_t)(handler != NULL ? weft__entry_caught : weft__entry_native);
+	if (handler == NULL) {
+		reg[REG_RCX] = reg[REG_RIP]; /* a system call destroys it, and r11 */
+		reg[REG_RIP] = (greg_t)(uintptr_t)weft__entry_native;
+	} else if (!begin_call(me, ucontext, handler)) {
+		weft__selector = WEFT__SELECT_PASS; /* there is no stack at all */
+	}
 	return true;
 }

@@ -14,7 +14,7 @@
 struct weft__thread;
 struct weft__ucontext;
 
-/** What the kernel finds in the selector (<linux/prctl.h>): a call passes, or is brought to weft. */
+/** What the kernel finds in the selector (<linux/prctl.h>): a call passes, or comes to weft. */
 #define WEFT__SELECT_PASS 0
 #define WEFT__SELECT_CATCH 1
 
@@ -30,9 +30,8 @@ extern bool weft__catching;
 /** How much has been caught. */
 struct weft__caught {
 	uint64_t calls;
-	unsigned int
-		places; /* addresses they came from, as far as there is room to tell them apart */
-	bool places_full;
+	unsigned int places; /* addresses they came from */
+	bool places_full;    /* there are more than can be told apart */
 };
 
 extern struct weft__caught weft__caught;

@@ -3,8 +3,7 @@
  *
  * A stub jumps to weft__entry with every register as at the site, but for rcx, which holds the
  * address of the `syscall` instruction in the stub: a system call destroys rcx and r11 anyway, and
- * nothing else. There are two ways out: to that instruction (native), or past it (answered). What
- * is caught (catch.c) comes in at weft__entry_caught, with the address of the one at the site.
+ * nothing else. There are two ways out: to that instruction (native), or past it (answered).
  *
  * Offsets in the frame are those of struct weft__call.
  */
@@ -37,52 +36,6 @@
 
 #define SELECT_PASS  0
 #define SELECT_CATCH 1
-
-/*
- * Build the frame below the red zone of whoever made the call. r11 is the handler and stays; rax
- * and rbx are overwritten. "load pc" is the instruction that finds where the call returns to.
- */
-	.macro	build_frame load, pc
-	lea	-RED_ZONE(%rsp), %rsp
-	push	%rbx
-	lea	RED_ZONE + 8(%rsp), %rbx
-	sub	$CALL_BYTES, %rsp
-	and	$-16, %rsp
-	mov	%rax, CALL_NR(%rsp)
-	mov	%rdi, CALL_ARG(%rsp)
-	mov	%rsi, CALL_ARG + 8(%rsp)
-	mov	%rdx, CALL_ARG + 16(%rsp)
-	mov	%r10, CALL_ARG + 24(%rsp)
-	mov	%r8, CALL_ARG + 32(%rsp)
-	mov	%r9, CALL_ARG + 40(%rsp)
-	mov	-RED_ZONE - 8(%rbx), %rax
-	mov	%rbx, CALL_SP(%rsp)
-	mov	%rax, CALL_RBX(%rsp)
-	\load	\pc, %rax
-	mov	%rbp, CALL_RBP(%rsp)
-	mov	%r12, CALL_R12(%rsp)
-	mov	%r13, CALL_R13(%rsp)
-	mov	%r14, CALL_R14(%rsp)
-	mov	%r15, CALL_R15(%rsp)
-	mov	%rcx, CALL_NATIVE(%rsp)
-	mov	%rax, CALL_PC(%rsp)
-	movaps	%xmm0, CALL_XMM(%rsp)
-	movaps	%xmm1, CALL_XMM + 16(%rsp)
-	movaps	%xmm2, CALL_XMM + 32(%rsp)
-	movaps	%xmm3, CALL_XMM + 48(%rsp)
-	movaps	%xmm4, CALL_XMM + 64(%rsp)
-	movaps	%xmm5, CALL_XMM + 80(%rsp)
-	movaps	%xmm6, CALL_XMM + 96(%rsp)
-	movaps	%xmm7, CALL_XMM + 112(%rsp)
-	movaps	%xmm8, CALL_XMM + 128(%rsp)
-	movaps	%xmm9, CALL_XMM + 144(%rsp)
-	movaps	%xmm10, CALL_XMM + 160(%rsp)
-	movaps	%xmm11, CALL_XMM + 176(%rsp)
-	movaps	%xmm12, CALL_XMM + 192(%rsp)
-	movaps	%xmm13, CALL_XMM + 208(%rsp)
-	movaps	%xmm14, CALL_XMM + 224(%rsp)
-	movaps	%xmm15, CALL_XMM + 240(%rsp)
-	.endm
 
 	.macro	load_xmm frame
 	movaps	CALL_XMM(\frame), %xmm0
@@ -124,9 +77,50 @@ weft__entry:
 	test	%r11, %r11
 	jz	weft__entry_native
 save:
-	/* r11: the handler. Behind the jump to here, the stub says what is behind the site. */
-	build_frame mov, -8(%rcx)
-enter:
+	/* r11: the handler. The frame goes below the red zone of whoever made the call. */
+	lea	-RED_ZONE(%rsp), %rsp
+	push	%rbx
+	lea	RED_ZONE + 8(%rsp), %rbx
+	sub	$CALL_BYTES, %rsp
+	and	$-16, %rsp
+	mov	%rax, CALL_NR(%rsp)
+	mov	%rdi, CALL_ARG(%rsp)
+	mov	%rsi, CALL_ARG + 8(%rsp)
+	mov	%rdx, CALL_ARG + 16(%rsp)
+	mov	%r10, CALL_ARG + 24(%rsp)
+	mov	%r8, CALL_ARG + 32(%rsp)
+	mov	%r9, CALL_ARG + 40(%rsp)
+	mov	-RED_ZONE - 8(%rbx), %rax
+	mov	%rbx, CALL_SP(%rsp)
+	mov	%rax, CALL_RBX(%rsp)
+	mov	-8(%rcx), %rax
+	mov	%rbp, CALL_RBP(%rsp)
+	mov	%r12, CALL_R12(%rsp)
+	mov	%r13, CALL_R13(%rsp)
+	mov	%r14, CALL_R14(%rsp)
+	mov	%r15, CALL_R15(%rsp)
+	mov	%rcx, CALL_NATIVE(%rsp)
+	mov	%rax, CALL_PC(%rsp)
+	movaps	%xmm0, CALL_XMM(%rsp)
+	movaps	%xmm1, CALL_XMM + 16(%rsp)
+	movaps	%xmm2, CALL_XMM + 32(%rsp)
+	movaps	%xmm3, CALL_XMM + 48(%rsp)
+	movaps	%xmm4, CALL_XMM + 64(%rsp)
+	movaps	%xmm5, CALL_XMM + 80(%rsp)
+	movaps	%xmm6, CALL_XMM + 96(%rsp)
+	movaps	%xmm7, CALL_XMM + 112(%rsp)
+	movaps	%xmm8, CALL_XMM + 128(%rsp)
+	movaps	%xmm9, CALL_XMM + 144(%rsp)
+	movaps	%xmm10, CALL_XMM + 160(%rsp)
+	movaps	%xmm11, CALL_XMM + 176(%rsp)
+	movaps	%xmm12, CALL_XMM + 192(%rsp)
+	movaps	%xmm13, CALL_XMM + 208(%rsp)
+	movaps	%xmm14, CALL_XMM + 224(%rsp)
+	movaps	%xmm15, CALL_XMM + 240(%rsp)
+	/* A caught call (catch.c) begins here, its frame made. */
+	.globl	weft__entry_caught
+	.hidden	weft__entry_caught
+weft__entry_caught:
 	mov	%rsp, %rbx
 	/*
 	 * From here to `leave`, rbx is the frame, and the unwinder walks on as if the handler had
@@ -269,13 +263,6 @@ weft__entry_native:
 weft__entry_int80:
 	int	$0x80
 	ret	$RED_ZONE
-
-/* A caught call. r11: the handler; rcx: the site, which is its own stub. */
-	.globl	weft__entry_caught
-	.hidden	weft__entry_caught
-weft__entry_caught:
-	build_frame lea, 2(%rcx)
-	jmp	enter
 
 /* void weft__entry_child(struct weft__call *call): on the new stack, with the frame's registers. */
 	.globl	weft__entry_child

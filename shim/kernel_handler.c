@@ -134,12 +134,12 @@ static size_t fp_bytes(const void *fp)
 	return words[0] == FP_MAGIC ? words[1] : FP_BYTES;
 }
 
-/* A preempted task's frame goes on its own stack, where there is room; else on one of weft's. */
-static uintptr_t stack_for_tick(struct weft__thread *me, uintptr_t sp)
+uintptr_t weft__stack_from(struct weft__thread *me, uintptr_t sp)
 {
 	long stack;
 
-	if (sp < me->stack_top && sp > me->stack + SPARE_STACK_BYTES)
+	if ((sp < me->stack_top && sp > me->stack + SPARE_STACK_BYTES) ||
+	    sp - me->spare_stack <= SPARE_STACK_BYTES)
 		return sp - RED_ZONE;
 	if (me->spare_stack == 0) {
 		stack = weft__raw(SYS_mmap, NULL, SPARE_STACK_BYTES, PROT_READ | PROT_WRITE,
@@ -208,7 +208,7 @@ static void call_at_once(siginfo_t *info, struct weft__ucontext *ucontext)
 static void make_way_soon(struct weft__thread *me, struct weft__ucontext *ucontext,
 			  const siginfo_t *info)
 {
-	uintptr_t top = stack_for_tick(me, (uintptr_t)ucontext->registers.gregs[REG_RSP]);
+	uintptr_t top = weft__stack_from(me, (uintptr_t)ucontext->registers.gregs[REG_RSP]);
 
 	if (top != 0)
 		redirect(me, ucontext, info, make_way, top);

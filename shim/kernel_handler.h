@@ -6,13 +6,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct weft__thread;
+
 /** The handler of whatever weft took over. */
 void weft__on_kernel_signal(int signal, siginfo_t *info, void *ucontext);
 
 /** Where the kernel calls it: a stack of weft's own, which it leaves before anything else runs. */
 extern const stack_t weft__kernel_handler_stack;
 
-/** Free the stack on which a thread lay preempted; 0 is none. */
+/**
+ * Where weft may go on with a running task whose stack pointer is `sp`: below the red zone of its
+ * own stack where there is room; else on one of weft's, or below what it has there already.
+ *
+ * @return the top, or 0 when there is no memory for it
+ */
+uintptr_t weft__stack_from(struct weft__thread *me, uintptr_t sp);
+
+/** Free that stack of a thread's; 0 is none. */
 void weft__spare_stack_free(uintptr_t stack);
 
 /** Let tasks that run for longer than a period, in milliseconds, make way: 0 or -errno. */

@@ -53,6 +53,7 @@ bool weft__hub_counted, weft__waking;
 static create_function *libc_pthread_create;
 static thrd_create_function *libc_thrd_create;
 static bool refused;
+static const char *not_patched; /* why; NULL: it is, or was not to be */
 
 /* What libuv wants done in a child after fork(2); NULL: it has not asked yet. */
 static void (*renew_libuv)(void);
@@ -90,6 +91,11 @@ static bool patch(void)
 	if (weft__settings.catch_mode == WEFT__CATCH_ONLY)
 		return true;
 	why = weft__patch_all();
+	if (why != NULL && weft__settings.catch_mode == WEFT__CATCH_ALL) {
+		weft__settings.catch_mode = WEFT__CATCH_ONLY;
+		not_patched = why;
+		return true;
+	}
 	return why == NULL || refuse(why);
 }
 
@@ -184,12 +190,18 @@ static bool catch_calls(void)
 
 	if (weft__settings.catch_mode != WEFT__CATCH_NONE)
 		err = weft__catch_begin();
-	if (err == 0)
+	if (err == 0) {
+		if (not_patched != NULL)
+			weft__say("libc's calls are all caught: %s", not_patched);
+		not_patched = NULL; /* said once, not in each child */
 		return true;
+	}
 	if (weft__settings.catch_mode == WEFT__CATCH_ONLY) {
 		weft__current = &weft__main_thread.task;
 		weft__asleep();
-		return refuse("the kernel catches no calls (Linux 5.11 does)");
+		return refuse(not_patched != NULL
+				      ? not_patched
+				      : "the kernel catches no calls (Linux 5.11 does)");
 	}
 	weft__say("what cannot be patched is not caught: %s", strerror((int)-err));
 	return true;

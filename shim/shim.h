@@ -20,10 +20,10 @@ enum weft__paths {
 
 /** WEFT_CATCH: what becomes of calls whose sites are not patched (catch.h). */
 enum weft__catch_mode {
-	WEFT__CATCH_NONE,  /* they are the kernel's */
-	WEFT__CATCH_ALL,   /* they are caught */
-	WEFT__CATCH_ONLY,  /* and no site is patched */
-	WEFT__CATCH_MODES, /* how many */
+	WEFT__CATCH_NONE, /* they are the kernel's */
+	WEFT__CATCH_ALL,  /* they are caught */
+	WEFT__CATCH_ONLY, /* and no site is patched, by wish or because none may be */
+	WEFT__CATCH_MODES,
 };
 
 /** The environment (settings.c). */

@@ -43,7 +43,7 @@ struct weft__thread {
 	uint64_t pending;        /* signals queued for this thread alone */
 	struct weft__link queue; /* struct queued_signal of pending.c, oldest first */
 	stack_t altstack;        /* sigaltstack(2) */
-	uintptr_t spare_stack;   /* where it lies preempted when its own may be small; 0: none */
+	uintptr_t spare_stack;   /* where weft goes on when its own may be small; 0: none */
 
 	struct weft__link pi; /* its place among those who wait (call_futex_pi.c) */
 	uintptr_t pi_word;    /* where it waits; 0: nowhere, or it was given the lock */

@@ -139,6 +139,40 @@ Test(library, what_is_to_be_caught_is_said_by_a_known_word)
 	expect_inside(&outcome, 1, "changed");
 }
 
+Test(library, where_code_may_not_change_calls_can_be_caught)
+{
+	static const char one[] = "kernel threads: 1\n";
+	char *const argv[] = {GUEST_DIR "/deny_code_changes",
+			      "all",
+			      WEFT_PROGRAM,
+			      (char *)LOOK_INSIDE,
+			      "10",
+			      NULL};
+	char *const settings[] = {"WEFT_CATCH=all", NULL};
+	struct outcome outcome = run_program(PLAIN, argv, settings);
+
+	expect_exit(&outcome, 23);
+	cr_expect(strncmp(outcome.out, one, strlen(one)) == 0, "stdout:\n%s", outcome.out);
+	cr_expect(count_lines(outcome.err) <= 1, "stderr:\n%s", outcome.err);
+	forget_outcome(&outcome);
+}
+
+Test(library, where_code_may_not_change_at_all_that_is_one_line)
+{
+	char *const argv[] = {GUEST_DIR "/deny_code_changes",
+			      "all",
+			      WEFT_PROGRAM,
+			      (char *)LOOK_INSIDE,
+			      "10",
+			      NULL};
+	struct outcome outcome = run_program(PLAIN, argv, NULL);
+
+	expect_exit(&outcome, 23);
+	cr_expect(count_lines(outcome.err) == 1 && strstr(outcome.err, "not used") != NULL,
+		  "stderr:\n%s", outcome.err);
+	expect_inside(&outcome, 11, "as in its file");
+}
+
 static void expect_no_dispatch(char *setting, int kernel_threads, const char *code)
 {
 	char *const argv[] = {GUEST_DIR "/deny_dispatch", WEFT_PROGRAM, (char *)LOOK_INSIDE, "10",

@@ -18,6 +18,14 @@
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 
+static void install(struct sock_filter *rules, unsigned short n)
+{
+	struct sock_fprog program = {n, rules};
+
+	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
 static void deny_by_seccomp(void)
 {
 	/* as systemd's MemoryDenyWriteExecute: mprotect with PROT_EXEC, mmap with both */
@@ -36,16 +44,29 @@ static void deny_by_seccomp(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = {sizeof(rules) / sizeof(*rules), rules};
 
-	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+	install(rules, sizeof(rules) / sizeof(*rules));
+}
+
+/* Nor may code be put into a file of its own. */
+static void deny_files_in_memory(void)
+{
+	struct sock_filter rules[] = {
+		LOAD(nr),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_create, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	install(rules, sizeof(rules) / sizeof(*rules));
 }
 
 int main(int argc, char **argv)
 {
 	check(argc > 2);
-	if (strcmp(argv[1], "seccomp") == 0)
+	if (strcmp(argv[1], "all") == 0)
+		deny_files_in_memory();
+	if (strcmp(argv[1], "all") == 0 || strcmp(argv[1], "seccomp") == 0)
 		deny_by_seccomp();
 	else if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) != 0)
 		return 77;

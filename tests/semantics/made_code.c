@@ -1,6 +1,6 @@
 /*
- * Threads wait in system calls that are made by code which came to be at run time. Each wait is ended
- * by another thread, which therefore has to run meanwhile.
+ * Threads wait in system calls that are made by code which came to be at run time. Each wait is
+ * ended by another thread, which therefore has to run meanwhile.
  */
 #include "made_code.h"
 
@@ -195,6 +195,53 @@ static void raise_sigsys(void)
 	say("SIGSYS is handled: %d", caught);
 }
 
+/* Nobody needs more of a stack for a call than what it returns to. */
+static long call_with_little_stack(made_call *call, long a, long b, long c)
+{
+	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long result;
+
+	check(pages != MAP_FAILED && mprotect(pages, 4096, PROT_NONE) == 0);
+	__asm__ volatile("mov %%rsp, %%rbx\n"
+			 "mov %[stack], %%rsp\n"
+			 "call *%[call]\n"
+			 "mov %%rbx, %%rsp\n"
+			 : "=a"(result), "+D"(a), "+S"(b), "+d"(c)
+			 : [stack] "r"(pages + 4096 + 256), [call] "r"(call)
+			 : "rbx", "rcx", "r8", "r9", "r10", "r11", "memory", "cc");
+	check(munmap(pages, 8192) == 0);
+	return result;
+}
+
+static void *read_with_little_stack(void *arg)
+{
+	char byte;
+
+	check(call_with_little_stack(made_getppid, 0, 0, 0) == getppid());
+	for (int i = 0; i < 3; i++)
+		check(call_with_little_stack(made_read, lines[0], (long)&byte, 1) == 1);
+	return arg;
+}
+
+static void use_little_stack(void)
+{
+	struct sigaction action = {.sa_handler = count, .sa_flags = SA_RESTART | SA_ONSTACK};
+	stack_t stack = {.ss_size = 65536}, none = {.ss_flags = SS_DISABLE};
+	pthread_t other = start(read_with_little_stack, NULL);
+
+	settle();
+	for (int i = 0; i < 3; i++)
+		check(made(made_write, lines[1], "x", 1) == 1);
+	finish(other);
+	stack.ss_sp = malloc(stack.ss_size);
+	check(sigaction(SIGUSR1, &action, NULL) == 0 && sigaltstack(&stack, NULL) == 0);
+	caught = 0;
+	check(call_with_little_stack(made_tgkill, getpid(), made(made_gettid, 0), SIGUSR1) == 0);
+	check(sigaltstack(&none, NULL) == 0);
+	free(stack.ss_sp);
+	say("with little stack, handled: %d", caught);
+}
+
 /* Of what a call destroys, rcx and r11, nobody can say anything; the rest is as it was. */
 static void keep_registers(void)
 {
@@ -247,6 +294,7 @@ int main(void)
 	make_mistakes();
 	finish(start(block_for_another, NULL));
 	raise_sigsys();
+	use_little_stack();
 	keep_registers();
 	return 23;
 }

@@ -1,10 +1,11 @@
 /*
- * Calls that return twice, not at all, or elsewhere, made by code that came to be at run time, while
- * another thread is parked.
+ * Calls that return twice, not at all, or elsewhere, made by code that came to be at run time,
+ * while another thread is parked.
  */
 #include "made_code.h"
 
 #include <linux/filter.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
@@ -14,8 +15,8 @@
 #define STACK_BYTES 65536
 #define SEGMENTS (0x33UL | 0x2bUL << 48) /* cs and ss of a 64-bit program, as in a ucontext */
 
-static made_call *made_fork, *made_vfork, *made_clone, *made_wait4, *made_exit, *made_exit_group,
-	*made_execve, *made_sigreturn, *made_tgkill;
+static made_call *made_fork, *made_vfork, *made_clone, *made_clone3, *made_wait4, *made_exit,
+	*made_exit_group, *made_execve, *made_sigreturn, *made_tgkill;
 static int never[2];
 static ucontext_t kept;
 
@@ -63,10 +64,14 @@ static char *make_stack(void)
 /* It runs in this memory, and begins where its stack says: with exit(9). */
 static void clone_made(void)
 {
+	struct clone_args call = {.flags = CLONE_VM, .exit_signal = SIGCHLD};
 	void **top = (void **)make_stack();
 
 	*--top = make_code(made_end_begin, made_end_end, -1);
 	reap("clone", made(made_clone, CLONE_VM | SIGCHLD, top, NULL, NULL, 0));
+	call.stack = (uintptr_t)top - STACK_BYTES / 2;
+	call.stack_size = STACK_BYTES / 2;
+	reap("clone3", made(made_clone3, &call, sizeof(call)));
 	say_made("a clone that cannot be",
 		 made(made_clone, CLONE_THREAD | SIGCHLD, top, NULL, NULL, 0));
 	say_made("another", made(made_clone, CLONE_VM | CLONE_THREAD, top, NULL, NULL, 0));
@@ -204,6 +209,7 @@ int main(void)
 	made_fork = make_call(SYS_fork);
 	made_vfork = (made_call *)make_code(made_vfork_begin, made_vfork_end, -1);
 	made_clone = make_call(SYS_clone);
+	made_clone3 = make_call(SYS_clone3);
 	made_wait4 = make_call(SYS_wait4);
 	made_exit = make_call(SYS_exit);
 	made_exit_group = make_call(SYS_exit_group);
