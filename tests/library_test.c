@@ -247,3 +247,24 @@ Test(library, a_filter_that_denies_what_it_needs_costs_one_line_a_process)
 	cr_expect_eq(count_lines(outcome.err), 5, "stderr:\n%s", outcome.err);
 	forget_outcome(&outcome);
 }
+
+/* As plain, be it that calls are the program's own, or come and go. */
+Test(library, where_code_may_not_change_guests_do_as_they_would)
+{
+	static const char *const guests[] = {GUEST_DIR "/inline_calls", GUEST_DIR "/dlopen_cycles",
+					     GUEST_DIR "/thread_cpu", GUEST_DIR "/queue"};
+
+	for (size_t i = 0; i < sizeof(guests) / sizeof(*guests); i++) {
+		char *const plain_argv[] = {(char *)guests[i], NULL};
+		char *const argv[] = {GUEST_DIR "/deny_code_changes", "seccomp", WEFT_PROGRAM,
+				      (char *)guests[i], NULL};
+		struct outcome plain = run_program(PLAIN, plain_argv, NULL);
+		struct outcome denied = run_program(PLAIN, argv, NULL);
+
+		expect_exit(&denied, 0);
+		cr_expect_str_eq(denied.out, plain.out);
+		cr_expect_str_eq(denied.err, "");
+		forget_outcome(&plain);
+		forget_outcome(&denied);
+	}
+}
