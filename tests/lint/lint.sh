@@ -73,6 +73,16 @@ calls_are_all_there_once_and_in_order() {
 		grep -vxFf "$dir/calls" | sed 's/^/missing or of another name: /'
 }
 
+# What a guest prints as names it runs: see ticks.h.
+each_answered_call_has_a_test() {
+	sed -n 's/^GUEST[_A-Z]*(\(calls_[a-z0-9_]*\),.*/\1/p' tests/semantics/table.def |
+		while read -r guest; do
+			"$build/guests/$guest" names || echo "$guest tells no names" >&2
+		done >"$dir/tested"
+	sed -nE 's/^CALL\([0-9]*, *([a-z0-9_]*), *(PARK|OFFLOAD|EMULATE),.*/\1/p' shim/calls.def |
+		grep -vxFf "$dir/tested"
+}
+
 readme_table_is_that_of_calls_def() {
 	"$build/weft" calls --markdown >"$dir/expected" || echo "weft calls --markdown failed"
 	sed -n '/^<!-- calls -->$/,/^<!-- \/calls -->$/p' README.md | sed '1d;$d' >"$dir/found"
@@ -108,6 +118,7 @@ check programs_know_nothing_of_weft
 check runtime_exports_only_weft_names
 check preload_exports_only_what_it_must
 check calls_are_all_there_once_and_in_order
+check each_answered_call_has_a_test
 check readme_table_is_that_of_calls_def
 check top_level_holds_only_what_was_agreed
 check nothing_is_left_for_later
