@@ -132,11 +132,13 @@ long on_rt_tgsigqueueinfo(struct weft__call *c)
 {
 	siginfo_t info;
 
-	if ((int)c->arg[0] != (int)weft__raw(SYS_getpid) || (int)c->arg[2] < 0 ||
-	    (int)c->arg[2] > WEFT__SIGNALS)
+	if ((int)c->arg[0] != (int)weft__raw(SYS_getpid))
 		return WEFT__PASS;
 	if (weft__copy(&info, (void *)c->arg[3], sizeof(info)) != 0)
 		return -EFAULT;
+	/* The kernel looks for the thread first, and knows no task. */
+	if ((int)c->arg[2] < 0 || (int)c->arg[2] > WEFT__SIGNALS)
+		return weft__thread_by_tid((int)c->arg[1]) == NULL ? WEFT__PASS : -EINVAL;
 	info.si_signo = (int)c->arg[2];
 	return send_to((int)c->arg[1], &info);
 }

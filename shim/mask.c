@@ -74,6 +74,11 @@ void weft__mask_begin(struct weft__thread *only)
 	only->mask = join(kernel_mask);
 }
 
+void weft__mask_fill(struct weft__thread *thread)
+{
+	thread->mask = join(UINT64_MAX);
+}
+
 void weft__mask_inherit(struct weft__thread *thread, const struct weft__thread *from)
 {
 	thread->mask = from->mask;

@@ -39,6 +39,9 @@ uint64_t weft__mask_in_handler(void);
 /** Start over with one thread that has the kernel thread's mask. */
 void weft__mask_begin(struct weft__thread *only);
 
+/** Give a new thread a mask of all signals: it has no say in which of them are admitted. */
+void weft__mask_fill(struct weft__thread *thread);
+
 /** Give a new thread the mask of another. */
 void weft__mask_inherit(struct weft__thread *thread, const struct weft__thread *from);
 

@@ -208,7 +208,11 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 		weft__raw(SYS_prctl, PR_GET_NAME, parent->name);
 	memcpy(thread->name, parent->name, sizeof(thread->name));
 	weft__schedule_inherit(thread, parent);
-	weft__mask_inherit(thread, parent);
+	/* The hub may not run for long, and would admit what the program's threads all block. */
+	if (weft__making_hub)
+		weft__mask_fill(thread);
+	else
+		weft__mask_inherit(thread, parent);
 	if ((birth->flags & CLONE_PARENT_SETTID) != 0)
 		weft__copy((void *)birth->parent_tid, &thread->tid, sizeof(thread->tid));
 	if ((birth->flags & CLONE_CHILD_SETTID) != 0)

@@ -79,6 +79,16 @@ calls_of_libc_are_classified() {
 	grep -E '/libc\.so\.6  .* unclassified ' "$dir/sites"
 }
 
+# What a guest prints as names it runs: see ticks.h.
+each_answered_call_has_a_test() {
+	sed -n 's/^GUEST[_A-Z]*(\(calls_[a-z0-9_]*\),.*/\1/p' tests/semantics/table.def |
+		while read -r guest; do
+			"$build/guests/$guest" names || echo "$guest tells no names" >&2
+		done >"$dir/tested"
+	sed -nE 's/^CALL\([0-9]*, *([a-z0-9_]*), *(PARK|OFFLOAD|EMULATE),.*/\1/p' shim/calls.def |
+		grep -vxFf "$dir/tested"
+}
+
 readme_table_is_that_of_calls_def() {
 	"$build/weft" calls --markdown >"$dir/expected" || echo "weft calls --markdown failed"
 	sed -n '/^<!-- calls -->$/,/^<!-- \/calls -->$/p' README.md | sed '1d;$d' >"$dir/found"
