@@ -72,7 +72,8 @@ static void report_patches(void)
 		weft__say("objects that could not be patched: %zu (%s)", patched->refused,
 			  patched->why);
 	if (!patched->later)
-		weft__say("libraries loaded later are not patched: the loader is not as known");
+		weft__say(
+			"libraries loaded later are not patched: a debugger or an unknown loader");
 }
 
 void weft__report(void)

@@ -9,6 +9,9 @@
  * An object is known by where it lies. One that has gone takes its stubs with it: whoever is in one
  * of them is in unmapped code anyway. The record of an object without sites has no stubs.
  *
+ * The loader itself is patched like any other: it is not executed while its text is not executable,
+ * since weft's libraries are bound before they run (-z now).
+ *
  * Not patched: weft's own libraries, which ask the kernel on purpose; objects in other namespaces
  * (dlmopen(3)), which have a libc of their own and threads that weft does not make.
  */
