@@ -259,19 +259,28 @@ static bool make_room(struct weft_task *task, nfds_t n)
 	return true;
 }
 
-/* Register all that is not yet; true when anything was, so the caller's look may be outdated. */
-static bool arm_all(const struct pollfd *fds, nfds_t n)
+/*
+ * Register all that is not yet. -EAGAIN when anything was, so the caller's look may be outdated; what
+ * is always ready, or not open, is no error.
+ */
+static int arm_all(const struct pollfd *fds, nfds_t n)
 {
-	bool armed = false;
+	int result = 0;
 
 	for (nfds_t i = 0; i < n; i++) {
 		uint32_t wanted = epoll_events(fds[i].events | POLLHUP);
 		struct weft__fd *fd = fds[i].fd < 0 ? NULL : weft__fd_at(fds[i].fd);
+		int err;
 
-		if (fd != NULL && (fd->armed & wanted) != wanted && arm(fd, fds[i].fd, wanted) == 0)
-			armed = true;
+		if (fd == NULL || (fd->armed & wanted) == wanted)
+			continue;
+		err = arm(fd, fds[i].fd, wanted);
+		if (err == 0)
+			result = -EAGAIN;
+		else if (err != -EPERM && err != -EBADF)
+			return err;
 	}
-	return armed;
+	return result;
 }
 
 static unsigned int watch(struct weft_task *me, unsigned int used, struct weft__link *waiting)
@@ -291,8 +300,9 @@ int weft__ready_wait_any(const struct pollfd *fds, nfds_t n, uint64_t deadline_n
 
 	if (!make_room(me, n))
 		return -ENOMEM;
-	if (arm_all(fds, n))
-		return -EAGAIN;
+	result = arm_all(fds, n);
+	if (result != 0)
+		return result;
 	for (nfds_t i = 0; i < n; i++) {
 		struct weft__fd *fd = fds[i].fd < 0 ? NULL : weft__fd_peek(fds[i].fd);
 

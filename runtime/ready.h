@@ -22,6 +22,8 @@ enum weft__kind {
 	WEFT__OTHER,  /* readiness first, then the call */
 	WEFT__NAME,   /* what is written becomes a thread's name */
 	WEFT__RING,   /* of io_uring(7) */
+	WEFT__SIGNALFD, /* signalfd(2): a thread's own are weft's */
+	WEFT__UNPOLLED, /* its readiness says nothing: an offload thread reads */
 };
 
 /** The record of one descriptor number. Zero-filled means: nothing known. */
@@ -45,6 +47,7 @@ struct weft__fd {
 		uint32_t ring;       /* WEFT__RING: the flags it was set up with */
 		uint32_t order;      /* of calls that move its position: WEFT__FILE, WEFT__MEMORY */
 	};
+	bool unwritten;      /* WEFT__OTHER: a write fails at once */
 	bool timeouts;       /* SO_RCVTIMEO or SO_SNDTIMEO is set; valid in timeouts_epoch */
 	uint8_t no_nowait;   /* POLLIN, POLLOUT: this way it takes no RWF_NOWAIT */
 	uint8_t synchronous; /* POLLIN, POLLOUT: this way a disk is waited for; in nonblock_epoch */
@@ -108,7 +111,8 @@ WEFT__SHARED int weft__ready_wait(struct weft__fd *fd, int number, int events,
  * waited for are left out. The first call of a wait only registers and returns -EAGAIN when
  * anything had to be, so that no event is missed between the caller's look and the wait.
  *
- * @return 0, -EAGAIN, -ETIMEDOUT, -EINTR or -ENOMEM
+ * @return 0, -EAGAIN, -ETIMEDOUT, -EINTR, -ENOMEM, or another error of epoll_ctl(2) when one of them
+ * cannot be registered: an epoll set that has as many within each other as there may be
  */
 WEFT__SHARED int weft__ready_wait_any(const struct pollfd *fds, nfds_t n, uint64_t deadline_ns);
 

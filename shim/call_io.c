@@ -10,12 +10,17 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "blocking.h"
 #include "denied.h"
 #include "descriptor.h"
 #include "file.h"
 #include "handlers.h"
 #include "send.h"
 #include "shim.h"
+#include "signals.h"
+
+/* The end of what a program has with page tables of four levels. */
+#define ADDRESSES ((uintptr_t)0x7ffffffff000)
 
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008
@@ -74,6 +79,33 @@ static long read_other(struct weft__call *c, weft__try *try)
 	return when_ready(c, POLLIN);
 }
 
+static long read_signals(struct weft__call *c)
+{
+	long result;
+
+	weft__signalfd_watch(true);
+	result = when_ready(c, POLLIN);
+	weft__signalfd_watch(false);
+	return result;
+}
+
+static long read_elsewhere(struct weft__call *c)
+{
+	return weft__fd_nonblock(c->fd, (int)c->arg[0]) ? WEFT__PASS : weft__blocking(c, NULL);
+}
+
+/*
+ * read(2) and write(2) look at all of the memory they are given, and then take 2 GB of it at most;
+ * the calls by which they are tried only look at those. What is beyond all addresses is the
+ * kernel's to refuse.
+ */
+static bool is_beyond(const struct weft__call *c)
+{
+	uintptr_t end = (uintptr_t)c->arg[1] + (size_t)c->arg[2];
+
+	return weft__unlikely(end < (uintptr_t)c->arg[1] || end > ADDRESSES);
+}
+
 static bool drained(const struct weft__fd *fd)
 {
 	return fd->drained && !fd->hung_up && !weft__fd_unseen;
@@ -85,7 +117,7 @@ long on_read(struct weft__call *c)
 	long n;
 
 	/* A read of nothing is 0 at once; as recv it would wait. */
-	if (fd == NULL || c->arg[2] == 0)
+	if (fd == NULL || c->arg[2] == 0 || is_beyond(c))
 		return WEFT__PASS;
 	switch (fd->kind) {
 	case WEFT__SOCKET:
@@ -96,6 +128,10 @@ long on_read(struct weft__call *c)
 	case WEFT__PIPE:
 	case WEFT__OTHER:
 		return read_other(c, try_read);
+	case WEFT__SIGNALFD:
+		return read_signals(c);
+	case WEFT__UNPOLLED:
+		return read_elsewhere(c);
 	case WEFT__FILE:
 	case WEFT__MEMORY:
 		return weft__file_io(c);
@@ -120,6 +156,10 @@ long on_readv(struct weft__call *c)
 	case WEFT__PIPE:
 	case WEFT__OTHER:
 		return read_other(c, try_readv);
+	case WEFT__SIGNALFD:
+		return read_signals(c);
+	case WEFT__UNPOLLED:
+		return read_elsewhere(c);
 	case WEFT__FILE:
 	case WEFT__MEMORY:
 		return weft__file_io(c);
@@ -133,17 +173,15 @@ long on_write(struct weft__call *c)
 	struct weft__fd *fd = weft__fd_claim(c);
 	long n;
 
-	if (fd == NULL)
+	if (fd == NULL || is_beyond(c))
 		return WEFT__PASS;
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 	case WEFT__PIPE:
-		if (c->arg[2] < 0)
-			return WEFT__PASS;
 		n = weft__send_bytes(c, (const char *)c->arg[1], c->arg[2], 0);
 		return n == -ENOTSOCK && weft__fd_relearn(c) ? on_write(c) : n;
 	case WEFT__OTHER:
-		return when_ready(c, POLLOUT);
+		return fd->unwritten ? WEFT__PASS : when_ready(c, POLLOUT);
 	case WEFT__FILE:
 	case WEFT__MEMORY:
 		return weft__file_io(c);
@@ -169,7 +207,7 @@ long on_writev(struct weft__call *c)
 		n = weft__send_message(c, &message, 0);
 		return n == -ENOTSOCK && weft__fd_relearn(c) ? on_writev(c) : n;
 	case WEFT__OTHER:
-		return when_ready(c, POLLOUT);
+		return fd->unwritten ? WEFT__PASS : when_ready(c, POLLOUT);
 	case WEFT__FILE:
 	case WEFT__MEMORY:
 		return weft__file_io(c);

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 
+#include "blocking.h"
 #include "descriptor.h"
 #include "handlers.h"
 #include "mask.h"
@@ -49,9 +50,28 @@ static long spend(long ready)
 	return ready;
 }
 
+/* A wait for what cannot be in the carrier's own set, by an offload thread. */
+static long wait_elsewhere(const struct weft__call *wait, int timeout_arg, uint64_t deadline_ns)
+{
+	long result = weft__blocking_until(wait, NULL, timeout_arg, deadline_ns);
+
+	if (result != WEFT__PASS)
+		return result == -EAGAIN ? 0
+					 : result; /* no thread was to be had in all that time */
+	return weft__raw(wait->nr, wait->arg[0], wait->arg[1], wait->arg[2], wait->arg[3],
+			 wait->arg[4]);
+}
+
+static long poll_elsewhere(struct pollfd *fds, nfds_t n, uint64_t deadline_ns)
+{
+	struct weft__call poll = {.nr = SYS_ppoll, .arg = {(long)fds, (long)n}};
+
+	return wait_elsewhere(&poll, 2, deadline_ns);
+}
+
 /* Wait for descriptors until a deadline; `expired` when it is over at once. */
-static long poll_until(const struct weft__call *c, struct pollfd *fds, nfds_t n,
-		       uint64_t deadline_ns, bool expired)
+static long look_and_wait(const struct weft__call *c, struct pollfd *fds, nfds_t n,
+			  uint64_t deadline_ns, bool expired)
 {
 	int result;
 	long ready;
@@ -66,7 +86,20 @@ static long poll_until(const struct weft__call *c, struct pollfd *fds, nfds_t n,
 			expired = true;
 		else if (result == -EINTR || result == -ENOMEM)
 			return result;
+		else if (result != 0 && result != -EAGAIN)
+			return poll_elsewhere(fds, n, deadline_ns);
 	}
+}
+
+static long poll_until(const struct weft__call *c, struct pollfd *fds, nfds_t n,
+		       uint64_t deadline_ns, bool expired)
+{
+	long ready;
+
+	weft__signalfd_watch(true);
+	ready = look_and_wait(c, fds, n, deadline_ns, expired);
+	weft__signalfd_watch(false);
+	return ready;
 }
 
 long on_poll(struct weft__call *c)
@@ -212,6 +245,9 @@ static long select_waiting(const struct weft__call *c, const struct sets *sets,
 	while (fds != NULL) {
 		weft__counts.parks[c->nr]++;
 		result = weft__ready_wait_any(fds, n, deadline_ns);
+		if (result != 0 && result != -EAGAIN && result != -EINTR && result != -ENOMEM &&
+		    result != -ETIMEDOUT)
+			result = (int)poll_elsewhere(fds, n, deadline_ns) < 0 ? -EINTR : 0;
 		ready = result == -EINTR || result == -ENOMEM ? result : select_now(sets);
 		if (ready != 0 || result == -ETIMEDOUT)
 			break;
@@ -227,10 +263,12 @@ static long select_until(const struct weft__call *c, uint64_t deadline_ns, bool 
 	struct sets sets;
 	long ready = read_sets(&sets, c);
 
+	weft__signalfd_watch(true);
 	if (ready == 0)
 		ready = select_now(&sets);
 	if (ready == 0 && !expired)
 		ready = select_waiting(c, &sets, deadline_ns);
+	weft__signalfd_watch(false);
 	weft__free(sets.heap, 3 * sets.words * sizeof(uint64_t));
 	return spend(ready);
 }
@@ -286,7 +324,14 @@ long on_pselect6(struct weft__call *c)
 	return result;
 }
 
-static long epoll_until(struct weft__call *c, uint64_t deadline_ns, bool expired)
+static long epoll_elsewhere(const struct weft__call *c, uint64_t deadline_ns)
+{
+	struct weft__call wait = {.nr = SYS_epoll_pwait2, .arg = {c->arg[0], c->arg[1], c->arg[2]}};
+
+	return wait_elsewhere(&wait, 3, deadline_ns);
+}
+
+static long epoll_look_and_wait(struct weft__call *c, uint64_t deadline_ns, bool expired)
 {
 	long ready;
 	int result;
@@ -301,9 +346,21 @@ static long epoll_until(struct weft__call *c, uint64_t deadline_ns, bool expired
 		result = weft__fd_wait(c, POLLIN, deadline_ns);
 		if (result == -ETIMEDOUT)
 			expired = true;
+		else if (result == -EINTR || result == -EBADF)
+			return result;
 		else if (result != 0)
-			return result == -EINTR || result == -EBADF ? result : weft__blocks(c);
+			return epoll_elsewhere(c, deadline_ns);
 	}
+}
+
+static long epoll_until(struct weft__call *c, uint64_t deadline_ns, bool expired)
+{
+	long ready;
+
+	weft__signalfd_watch(true);
+	ready = epoll_look_and_wait(c, deadline_ns, expired);
+	weft__signalfd_watch(false);
+	return ready;
 }
 
 static uint64_t ms_deadline(int ms)

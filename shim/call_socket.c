@@ -14,9 +14,6 @@
 #include "thread.h"
 #include "times.h"
 
-/* A Unix socket whose listener's backlog is full has no readiness to wait for. */
-#define BACKLOG_RETRY_NS 1000000U
-
 /* The descriptor as a socket the call may wait for, else NULL: what the kernel says then. */
 static struct weft__fd *claim_socket(struct weft__call *c, long flags)
 {
@@ -306,11 +303,8 @@ long on_connect(struct weft__call *c)
 	if (!weft__fd_private(fd))
 		return weft__blocking(c, NULL);
 	result = weft__fd_call_nonblock(c);
-	while (result == -EAGAIN) {
-		weft__counts.parks[c->nr]++;
-		if (weft__park(weft__now_ns() + BACKLOG_RETRY_NS) == -EINTR)
-			return -EINTR;
-		result = weft__fd_call_nonblock(c);
-	}
+	if (result ==
+	    -EAGAIN) /* a Unix listener's backlog is full: there is no readiness for that */
+		return weft__blocking(c, NULL);
 	return result == -EINPROGRESS || result == -EALREADY ? finish_connect(c) : result;
 }

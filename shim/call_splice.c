@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "blocking.h"
@@ -147,6 +148,16 @@ static long send_some(struct weft__call *c)
 	return result;
 }
 
+static bool is_unwritten(const struct weft__call *c)
+{
+	long flags;
+
+	if (c->fd->kind == WEFT__SOCKET)
+		return false;
+	flags = weft__raw(SYS_fcntl, c->arg[0], F_GETFL);
+	return c->fd->unwritten || (flags & O_ACCMODE) == O_RDONLY;
+}
+
 long on_sendfile(struct weft__call *c)
 {
 	struct weft__fd *fd = weft__fd_claim(c);
@@ -157,6 +168,8 @@ long on_sendfile(struct weft__call *c)
 		return WEFT__PASS;
 	if (is_file(fd))
 		return weft__offloaded(c);
+	if (is_unwritten(c))
+		return WEFT__PASS; /* it fails */
 	do {
 		c->arg[3] = wanted - done;
 		result = send_some(c);
@@ -196,6 +209,16 @@ static long splice_ready(struct weft__call *c, const struct weft__call *in, stru
 			  now.arg[5]);
 }
 
+/* Whether the try of a splice may wait: into a socket that has no room. A listener never has any. */
+static bool may_wait(const struct weft__call *out)
+{
+	struct pollfd poll_fd = {.fd = (int)out->arg[0], .events = POLLOUT};
+
+	return out->fd->kind == WEFT__SOCKET && !weft__fd_nonblock(out->fd, (int)out->arg[0]) &&
+	       weft__raw(SYS_poll, &poll_fd, 1, 0) == 0 &&
+	       weft__socket_option(out->arg[0], SO_ACCEPTCONN) == 0;
+}
+
 /* splice(2) and tee(2): something of it is done, or nothing without waiting. */
 static long splice_between(struct weft__call *c, long in_number, long out_number, int flags_arg)
 {
@@ -205,17 +228,21 @@ static long splice_between(struct weft__call *c, long in_number, long out_number
 
 	if (in.fd == NULL || out.fd == NULL)
 		return WEFT__PASS;
-	for (int tries = 0; tries < 2; tries++) {
-		result = waits ? await_end(&in, POLLIN) : 0;
-		if (result == 0 && waits)
+	for (int waited = 0; waited < 2; waited++) {
+		result = -EAGAIN;
+		if (!waits || !may_wait(&out))
+			result = splice_ready(c, &in, &out, flags_arg);
+		if (result != -EAGAIN || !waits)
+			return result;
+		result = await_end(&in, POLLIN);
+		if (result == 0)
 			result = await_end(&out, POLLOUT);
 		if (result != 0)
 			return result;
-		result = splice_ready(c, &in, &out, flags_arg);
-		if (result != -EAGAIN || !waits)
-			return result;
 	}
-	return weft__blocking(c, NULL); /* ready for others' purposes only */
+	result = splice_ready(c, &in, &out, flags_arg);
+	return result == -EAGAIN ? weft__blocking(c, NULL)
+				 : result; /* ready for others' purposes */
 }
 
 /* Into a socket all is spliced that the pipe has, in the pieces of splice_ready(). */

@@ -9,11 +9,14 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 
+#include "blocking.h"
 #include "denied.h"
 #include "descriptor.h"
 #include "file.h"
@@ -72,6 +75,40 @@ static bool is_stream(long number)
 	       weft__socket_option(number, SO_PROTOCOL) == IPPROTO_TCP;
 }
 
+/* Descriptors without a file, by what the kernel calls them: whether their reads wait, or not. */
+static const struct {
+	const char *name;
+	enum weft__kind kind;
+	bool written; /* writes may wait, too; else they fail at once */
+} nameless[] = {
+	{"anon_inode:[eventfd]", WEFT__OTHER, true},
+	{"anon_inode:[timerfd]", WEFT__OTHER, false},
+	{"anon_inode:[signalfd]", WEFT__SIGNALFD, false},
+	{"anon_inode:inotify", WEFT__OTHER, false},
+	{"anon_inode:[fanotify]", WEFT__OTHER, false},
+	{"anon_inode:[userfaultfd]", WEFT__UNPOLLED,
+	 false}, /* a blocking one never polls as ready */
+};
+
+/* The rest of them, epoll sets and pidfds among them, have no reads or none that wait. */
+static void learn_nameless(struct weft__fd *fd, long number)
+{
+	char path[32], name[32] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", (int)number);
+	fd->kind = WEFT__MEMORY;
+	if (weft__denied[SYS_readlink] ||
+	    weft__raw(SYS_readlink, path, name, sizeof(name) - 1) < 0) { /* no /proc here */
+		fd->kind = WEFT__OTHER;
+		return;
+	}
+	for (size_t i = 0; i < sizeof(nameless) / sizeof(nameless[0]); i++)
+		if (strcmp(name, nameless[i].name) == 0) {
+			fd->kind = nameless[i].kind;
+			fd->unwritten = !nameless[i].written;
+		}
+}
+
 static bool learn(struct weft__fd *fd, long number)
 {
 	struct stat status = {.st_mode = 0};
@@ -90,6 +127,8 @@ static bool learn(struct weft__fd *fd, long number)
 			1;
 	} else if (S_ISBLK(status.st_mode)) {
 		fd->kind = WEFT__FILE;
+	} else if ((status.st_mode & S_IFMT) == 0) {
+		learn_nameless(fd, number);
 	} else {
 		fd->kind = WEFT__OTHER;
 	}
@@ -278,6 +317,18 @@ long weft__fd_park_ready(struct weft__call *c, int events)
 	}
 }
 
+/*
+ * Whether a socket of datagrams is shut down for reading. Without a wait it says -EAGAIN all the
+ * same; a call that may wait ends at once.
+ */
+static bool is_shut(const struct weft__call *c)
+{
+	struct pollfd poll_fd = {.fd = (int)c->arg[0], .events = POLLRDHUP};
+
+	return c->fd->kind == WEFT__SOCKET && !c->fd->stream &&
+	       weft__raw(SYS_poll, &poll_fd, 1, 0) > 0 && (poll_fd.revents & POLLRDHUP) != 0;
+}
+
 long weft__fd_retry(struct weft__call *c, int events, weft__try *try, bool skip)
 {
 	uint64_t deadline_ns = 0;
@@ -296,6 +347,9 @@ long weft__fd_retry(struct weft__call *c, int events, weft__try *try, bool skip)
 			if (result != -EAGAIN)
 				return result;
 		}
+		if (weft__unlikely(c->fd->hung_up) && events == POLLIN && is_shut(c) &&
+		    !weft__fd_nonblock(c->fd, (int)c->arg[0]))
+			return weft__blocking(c, NULL);
 		result = weft__fd_park(c, events, &deadline_ns);
 		if (result != 0)
 			return result;

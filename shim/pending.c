@@ -85,7 +85,7 @@ uint64_t weft__pending_for_process(void)
 	return signals_in(&for_process);
 }
 
-static bool take_own(struct weft__thread *thread, uint64_t set, siginfo_t *info)
+bool weft__signal_take_own(struct weft__thread *thread, uint64_t set, siginfo_t *info)
 {
 	bool taken = take(&thread->queue, set, info);
 
@@ -95,16 +95,11 @@ static bool take_own(struct weft__thread *thread, uint64_t set, siginfo_t *info)
 
 bool weft__signal_take(struct weft__thread *thread, uint64_t set, siginfo_t *info)
 {
-	if (!take_own(thread, set, info) && !take(&for_process, set, info))
+	if (!weft__signal_take_own(thread, set, info) && !take(&for_process, set, info))
 		return false;
 	if (info->si_code == SI_TIMER)
 		weft__timer_delivered(info);
 	return true;
-}
-
-bool weft__signal_take_own(struct weft__thread *thread, siginfo_t *info)
-{
-	return take_own(thread, UINT64_MAX, info);
 }
 
 uint64_t weft__signals_pending(const struct weft__thread *thread)
@@ -116,6 +111,6 @@ void weft__signals_drop(struct weft__thread *thread)
 {
 	siginfo_t info;
 
-	while (weft__signal_take_own(thread, &info))
+	while (weft__signal_take_own(thread, UINT64_MAX, &info))
 		;
 }

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdint.h>
 
 struct weft__thread;
 
@@ -25,8 +24,8 @@ void weft__pending_clear(void);
 /** Take the first signal of a set that is pending for a thread; false when there is none. */
 bool weft__signal_take(struct weft__thread *thread, uint64_t set, siginfo_t *info);
 
-/** Take the first signal that is pending for a thread alone; false when there is none. */
-bool weft__signal_take_own(struct weft__thread *thread, siginfo_t *info);
+/** Take the first signal of a set that is pending for a thread alone; false when there is none. */
+bool weft__signal_take_own(struct weft__thread *thread, uint64_t set, siginfo_t *info);
 
 /** What is pending for a thread alone, or for the process, as far as weft holds it. */
 uint64_t weft__signals_pending(const struct weft__thread *thread);

@@ -309,7 +309,7 @@ long weft__signal_send(struct weft__thread *thread, const siginfo_t *info)
 			return 0;
 		}
 	}
-	if (is_pending(thread->pending, signal))
+	if (is_pending(thread->pending, signal) || weft__signalfd_show(thread, info))
 		return 0;
 	err = weft__pending_add(thread, info);
 	if (err != 0)

@@ -107,4 +107,13 @@ bool weft__signals_want(struct weft_task *task);
 /** Whether a signal that a thread admits is pending for it. */
 bool weft__signal_waits(const struct weft__thread *thread);
 
+/**
+ * The running task begins, or ends, a call that looks at descriptors: what is pending for it alone
+ * shows in its signalfd(2) meanwhile.
+ */
+void weft__signalfd_watch(bool watches);
+
+/** Show a signal, sent to a thread that blocks it, in that one's signalfd(2); false: it looks at none. */
+bool weft__signalfd_show(const struct weft__thread *thread, const siginfo_t *info);
+
 #endif

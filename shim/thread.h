@@ -41,6 +41,7 @@ struct weft__thread {
 	bool mask_swapped;       /* mask_after is valid */
 	uint64_t waiting_for;    /* signals that end its sigwait(3), blocked or not; 0: none */
 	uint64_t pending;        /* signals queued for this thread alone */
+	bool watches;            /* it looks at descriptors, maybe at a signalfd(2) */
 	struct weft__link queue; /* struct queued_signal of pending.c, oldest first */
 	stack_t altstack;        /* sigaltstack(2) */
 	uintptr_t spare_stack;   /* where weft goes on when its own may be small; 0: none */
