@@ -13,7 +13,7 @@
 here=$(cd "$(dirname "$0")" && pwd)
 : "${WEFT_PROGRAM:=$here/../../build/weft}"
 python=/usr/bin/python3
-package=libpython3.11-testsuite
+package=lib$($python -c 'import sys; print("python%d.%d" % sys.version_info[:2])')-testsuite
 
 usage() {
 	echo "usage: $0 quick|full [FILE...]" >&2
