@@ -48,6 +48,9 @@ weft__entry:
 	mov	(%r11,%rax,8), %r11
 	test	%r11, %r11
 	jz	native
+	.globl	weft__entry_save
+	.hidden	weft__entry_save
+weft__entry_save:
 save:
 	/* r11: the handler. The frame goes below the red zone of whoever made the call. */
 	lea	-RED_ZONE(%rsp), %rsp
@@ -102,6 +105,9 @@ save:
 	test	%rax, %rax
 	jz	again
 	movw	$1, TASK_INSIDE(%rax)	/* and not restarted */
+	.globl	weft__entry_inside
+	.hidden	weft__entry_inside
+weft__entry_inside:
 again:
 	/* r11: the handler; rbx and rsp: the frame. */
 	mov	%rbx, %rdi

@@ -24,6 +24,7 @@
 #include "deliver.h"
 #include "mask.h"
 #include "offload.h"
+#include "patch.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
@@ -73,11 +74,29 @@ static void go_back(struct weft__thread *me, struct weft__ucontext *ucontext)
 	me->task.inside = 0;
 }
 
+/* Whether a call that weft answers has begun, but the task is not yet marked as in weft's code. */
+static bool is_entering(const struct weft__ucontext *ucontext)
+{
+	uintptr_t pc = (uintptr_t)ucontext->registers.gregs[REG_RIP];
+
+	return pc >= (uintptr_t)weft__entry_save && pc < (uintptr_t)weft__entry_inside;
+}
+
 /*
- * Where the kernel's handler has the running task go on: in one of these three, in weft's code, all
- * signals blocked. They return into weft__restorer.
+ * Where a task is that was stopped on the way to a call, in the program's own terms: at the call.
+ * A handler may go by that (deliver.c), and an unwinder knows nothing of stubs.
  */
-static void deliver(struct frame *frame)
+static greg_t pc_in_program(const greg_t *reg)
+{
+	uintptr_t pc = (uintptr_t)reg[REG_RIP];
+
+	if (pc >= (uintptr_t)weft__entry && pc < (uintptr_t)weft__entry_save)
+		pc = (uintptr_t)reg[REG_RCX];
+	return (greg_t)weft__original_pc(pc);
+}
+
+/* Run what is due for the interrupted task, then leave all as rt_sigreturn(2) wants it. */
+static void deliver_all(struct frame *frame)
 {
 	struct weft__thread *me;
 
@@ -94,12 +113,35 @@ static void deliver(struct frame *frame)
 	go_back(me, &frame->ucontext);
 }
 
+/* As deliver_all(); the handlers see the task where the program knows it. */
+static void deliver_shown(struct frame *frame, bool fault)
+{
+	greg_t *pc = &frame->ucontext.registers.gregs[REG_RIP];
+	greg_t real = *pc, shown = pc_in_program(frame->ucontext.registers.gregs);
+
+	*pc = shown;
+	if (fault) {
+		weft__mask_open();
+		weft__run_handler(&frame->info, &frame->ucontext);
+	}
+	if (weft__current != NULL)
+		deliver_all(frame);
+	if (*pc == shown)
+		*pc = real;
+}
+
+/*
+ * Where the kernel's handler has the running task go on: in one of these three, in weft's code, all
+ * signals blocked. They return into weft__restorer.
+ */
+static void deliver(struct frame *frame)
+{
+	deliver_shown(frame, false);
+}
+
 static void deliver_fault(struct frame *frame)
 {
-	weft__mask_open();
-	weft__run_handler(&frame->info, &frame->ucontext);
-	if (weft__current != NULL)
-		deliver(frame);
+	deliver_shown(frame, true);
 }
 
 /* Handlers are not for this stack: what has come for this task meanwhile finds it on its own. */
@@ -245,7 +287,7 @@ static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__uc
 	if (me == NULL)
 		return true;
 	if (info->si_code == SI_QUEUE) {
-		if (!me->task.inside && me->task.attention)
+		if (!me->task.inside && me->task.attention && !is_entering(ucontext))
 			deliver_soon(me, ucontext, info, deliver);
 		return true;
 	}
@@ -277,7 +319,7 @@ void weft__on_kernel_signal(int signal, siginfo_t *info, void *arg)
 		return;
 	}
 	weft__signal_keep(info, ucontext);
-	if (me == NULL || me->task.inside)
+	if (me == NULL || me->task.inside || is_entering(ucontext))
 		return;
 	/* Another's handler has no business on this task's stack, which may be a small one. */
 	if (!weft__signal_blocked(me, signal) && weft__thread_admitting(signal) == me)

@@ -10,6 +10,10 @@
  *	native: syscall
  *	        [instructions of the window behind it]
  *	        jmp   end of the window
+ *	        [zeros]
+ *	        .byte how many bytes before the lea
+ *
+ * In place of a first stub each region has a struct head.
  *
  * While the text is writable it is not executable, so from the first to the second mprotect
  * nothing in libc, nor the vDSO, may run: no call, no signal handler. CMakeLists.txt keeps the compiler from
@@ -31,10 +35,22 @@
 #define PAGE 4096UL
 #define REACH (1UL << 30)
 
+#define LEA_BYTES 7
+#define JMP_BYTES 6
+#define BEHIND_BYTES 8
+
 struct region {
 	uint8_t *start;
 	size_t bytes;
 };
+
+struct head {
+	uintptr_t entry;
+	const struct head *next; /* in `regions` */
+	const uint8_t *end;      /* of the stubs */
+};
+
+static const struct head *regions;
 
 static uint8_t *put(uint8_t *at, const void *from, size_t n)
 {
@@ -84,25 +100,27 @@ static void build_stub(uint8_t *at, uintptr_t entry_slot, const struct weft__sit
 {
 	static const uint8_t lea_rcx[] = {0x48, 0x8d, 0x0d}, jmp_slot[] = {0xff, 0x25};
 	uintptr_t behind = site->syscall + 2;
-	uint8_t *native;
+	uint8_t *stub = at, *native;
 
 	at = put(at, (const void *)site->start, site->syscall - site->start);
-	native = at + sizeof(lea_rcx) + 4 + sizeof(jmp_slot) + 4 + sizeof(behind);
+	native = at + LEA_BYTES + JMP_BYTES + BEHIND_BYTES;
 	at = put_relative(put(at, lea_rcx, sizeof(lea_rcx)), (uintptr_t)native);
 	at = put_relative(put(at, jmp_slot, sizeof(jmp_slot)), entry_slot);
 	at = put(at, &behind, sizeof(behind));
 	at = put(at, (const void *)site->syscall, site->end - site->syscall);
 	put_jump(at, site->end);
+	stub[STUB_BYTES - 1] = (uint8_t)(site->syscall - site->start);
 }
 
 static int build_stubs(const struct weft__text *text, const struct weft__sites *sites,
 		       uintptr_t entry, struct region *region)
 {
 	int err = map_region(text, sites->n, region);
+	struct head *head = (struct head *)region->start;
 
 	if (err != 0)
 		return err;
-	put(region->start, &entry, sizeof(entry));
+	*head = (struct head){entry, regions, region->start + (sites->n + 1) * STUB_BYTES};
 	for (size_t i = 0; i < sites->n; i++)
 		build_stub(region->start + (i + 1) * STUB_BYTES, (uintptr_t)region->start,
 			   &sites->site[i]);
@@ -166,7 +184,9 @@ static const char *patch_text(const struct weft__text *text, const struct weft__
 		refused = "no room for the stubs near its text";
 	else if (rewrite(text, sites, &region) != 0)
 		refused = "its text may not be rewritten";
-	if (refused != NULL && region.start != NULL)
+	if (refused == NULL)
+		regions = (const struct head *)region.start;
+	else if (region.start != NULL)
 		munmap(region.start, region.bytes);
 	return refused;
 }
@@ -212,4 +232,26 @@ const char *weft__patch_vdso(struct weft__patch_result *result)
 {
 	return patch_object("linux-vdso.so.1", wanted_of_vdso, (uintptr_t)weft__entry_clock,
 			    result);
+}
+
+uintptr_t weft__original_pc(uintptr_t pc)
+{
+	const uint8_t *at = (const uint8_t *)pc, *stub;
+	const struct head *head = regions;
+	uintptr_t behind, before;
+	size_t offset;
+
+	while (head != NULL && (at < (const uint8_t *)(head) + STUB_BYTES || at >= head->end))
+		head = head->next;
+	if (head == NULL)
+		return pc;
+	offset = (size_t)(at - (const uint8_t *)head) % STUB_BYTES;
+	stub = at - offset;
+	before = stub[STUB_BYTES - 1];
+	put((uint8_t *)&behind, stub + before + LEA_BYTES + JMP_BYTES, sizeof(behind));
+	if (offset < before)
+		return behind - 2 - before + offset;
+	if (offset < before + LEA_BYTES + JMP_BYTES + BEHIND_BYTES)
+		return behind - 2;
+	return behind - 2 + (offset - before - LEA_BYTES - JMP_BYTES - BEHIND_BYTES);
 }
