@@ -302,15 +302,26 @@ static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__uc
 	return true;
 }
 
-void weft__on_kernel_signal(int signal, siginfo_t *info, void *arg)
+/*
+ * The task to which the kernel's handler came, or NULL. The hub is no task, though it looks like one
+ * while libc begins it as a thread: it must not be made to switch, for nobody would come back to it.
+ */
+static struct weft__thread *interrupted(void)
 {
 	struct weft__thread *me = weft__thread_here();
+
+	return me == weft__hub_thread ? NULL : me;
+}
+
+void weft__on_kernel_signal(int signal, siginfo_t *info, void *arg)
+{
+	struct weft__thread *me = interrupted();
 	struct weft__ucontext *ucontext = arg;
 
 	if (handle_fault(me, info, ucontext) || weft__offload_stop(info, arg) ||
 	    handle_own(me, info, ucontext))
 		return;
-	if (me == NULL && weft__hub_of == NULL) {
+	if (weft__current == NULL && weft__hub_of == NULL) {
 		/* Not a task, nor the hub: a child of vfork(2), a thread weft does not know. */
 		if (weft__signal_handled(signal))
 			call_at_once(info, ucontext);
