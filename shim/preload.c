@@ -162,6 +162,9 @@ long weft__waking_call(struct weft__call *c)
 		result = weft__handlers[c->nr](c);
 		weft__current = NULL;
 		return result;
+	/* libuv has one per loop since 1.46, with a low number and memory that a child would inherit. */
+	case SYS_io_uring_setup:
+		return -ENOSYS;
 	default:
 		return WEFT__PASS;
 	}
