@@ -67,7 +67,7 @@ static void wait_once(void)
 static void *live(void *arg)
 {
 	stack_t stack = {.ss_size = STACK_BYTES};
-	volatile long rounds = 0;
+	static __thread volatile long rounds;
 
 	self = (int)(intptr_t)arg;
 	stack.ss_sp = stack_begin = malloc(STACK_BYTES);

@@ -29,7 +29,7 @@ static void *sleep_often(void *arg)
 
 static void *run_often(void *arg)
 {
-	volatile long work = 0;
+	static __thread volatile long work;
 
 	self = (int)(intptr_t)arg;
 	__atomic_add_fetch(&begun, 1, __ATOMIC_SEQ_CST);

@@ -44,7 +44,7 @@ static void on_alarm(int signal)
 
 static void wait_once(void)
 {
-	volatile long work = 0;
+	static __thread volatile long work;
 	char bytes[8];
 
 	switch (self % 4) {
