@@ -34,6 +34,7 @@
 
 #define HUB_STACK_BYTES ((size_t)256 * 1024)
 #define HWCAP2_WRFSBASE 2U
+#define ARCH_SHSTK_STATUS 0x5005 /* <asm/prctl.h> of Linux 6.6 */
 
 struct weft__carrier weft__process;
 unsigned long weft__sites_patched, weft__sites_unfit;
@@ -71,6 +72,14 @@ static bool refuse(const char *why)
 	return false;
 }
 
+/* Whether the processor keeps return addresses apart (glibc.cpu.x86_shstk), where no task has its own. */
+static bool has_shadow_stack(void)
+{
+	unsigned long features = 0;
+
+	return weft__raw(SYS_arch_prctl, ARCH_SHSTK_STATUS, &features) == 0 && features != 0;
+}
+
 static bool patch(void)
 {
 	struct weft__patch_result result, vdso;
@@ -80,6 +89,8 @@ static bool patch(void)
 		return true;
 	if ((getauxval(AT_HWCAP2) & HWCAP2_WRFSBASE) == 0)
 		return refuse("no wrfsbase instruction (FSGSBASE, Linux 5.9)");
+	if (has_shadow_stack())
+		return refuse("a shadow stack is on");
 	if (has_threads())
 		return refuse("there are threads already");
 	why = weft__patch_libc(&result);
