@@ -3,7 +3,7 @@
  *
  * A jump takes 5 bytes and a `syscall` has 2. So a window of whole instructions around it moves
  * into a stub: instructions that mean the same anywhere, with no jump into their midst. Every
- * site of glibc 2.36 has one.
+ * site of glibc 2.36, 2.41 and 2.43 has one.
  */
 #ifndef WEFT_PATCH_SITE_H
 #define WEFT_PATCH_SITE_H
