@@ -54,16 +54,19 @@ enter() {
 	done
 	# The mirror may be a snapshot of an earlier day.
 	echo 'Acquire::Check-Valid-Until "false";' >"$system/etc/apt/apt.conf.d/90snapshot"
-	# The shell stays, as the first process: somebody has to bury the orphans.
+	# unshare hears of nothing less than SIGKILL, and that ends all in the new namespaces. The shell
+	# in there stays, as the first process: somebody has to bury the orphans.
 	# shellcheck disable=SC2016 # for that shell
-	timeout "${minutes}m" unshare --mount --pid --fork --kill-child --propagation private \
-		sh -c 'cd "$1" && shift &&
+	timeout -s KILL "${minutes}m" setpriv --pdeathsig KILL \
+		unshare --mount --pid --fork --kill-child --propagation private sh -c 'cd "$1" && shift &&
 			mount -t proc proc proc && mount --rbind /sys sys && mount --rbind /dev dev &&
 			mount -t tmpfs tmpfs dev/shm && chroot . "$@"
 			exit $?' sh "$system" \
 		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 		${http_proxy:+http_proxy="$http_proxy"} DEBIAN_FRONTEND=noninteractive \
-		WEFT_TEST_LABELS='unit|guest|real' "$@" </dev/null
+		WEFT_TEST_LABELS='unit|guest|real' "$@" </dev/null &
+	inside=$!
+	wait $inside
 }
 
 # test_system SUITE: all that is to be done for it; what it says is the log
@@ -89,7 +92,7 @@ verdict() {
 	# shellcheck disable=SC2046 # three numbers
 	set -- "$1" "$2" $(count "$cache/$1.log")
 	line="${libc:-no libc} ($1): $3 passed, $4 failed, $5 skipped"
-	if [ "$2" = 124 ]; then
+	if [ "$2" = 137 ]; then
 		line="$line; not done after $minutes minutes"
 	elif [ "$2" != 0 ] && [ "$4" = 0 ]; then
 		line="$line; did not get to the end"
@@ -113,6 +116,8 @@ http_proxy=${http_proxy:-${proxy:-}}
 mkdir -p "$cache" && exec 9>"$cache/lock" || give_up "no cache in $cache"
 flock -n 9 || give_up "another run is using $cache"
 
+inside=
+trap 'kill -KILL $inside 2>/dev/null; exit 130' INT TERM HUP
 failed=0
 : >"$cache/verdicts"
 for suite; do
