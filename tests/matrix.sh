@@ -4,8 +4,8 @@
 #
 # Their packages come from where this machine's own come from, by its apt sources. The systems stay
 # in WEFT_MATRIX_CACHE for the next run, which brings them up to date. What is tested is the work
-# tree: the files that git tracks, as they are now. Each system runs tests/run.sh, but for the house
-# rules, for WEFT_MATRIX_MINUTES at most, in namespaces of its own: no mount and no process outlives it.
+# tree: the files that git tracks, as they are now. Each system runs tests/run.sh, for
+# WEFT_MATRIX_MINUTES at most, in namespaces of its own: no mount and no process outlives it.
 #
 # At the end a line for each libc. The status is 1 when anything failed or could not be tested.
 
@@ -64,7 +64,7 @@ enter() {
 			exit $?' sh "$system" \
 		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 		${http_proxy:+http_proxy="$http_proxy"} DEBIAN_FRONTEND=noninteractive \
-		WEFT_TEST_LABELS='unit|guest|real' "$@" </dev/null &
+		"$@" </dev/null &
 	inside=$!
 	wait $inside
 }
