@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <semaphore.h>
+#include <sys/uio.h>
 #include <ucontext.h>
 
 static int ends[2], pair[2];
@@ -28,8 +29,9 @@ static void look(int signal, siginfo_t *info, void *context)
 	}
 
 static char byte;
+static struct iovec one = {&byte, 1};
 
-DO(wait_in_read, check(read(ends[0], &byte, 1) >= 0 || errno == EINTR))
+DO(wait_in_readv, check(readv(ends[0], &one, 1) >= 0 || errno == EINTR))
 DO(wait_in_recv, check(recv(pair[0], &byte, 1, 0) >= 0 || errno == EINTR))
 DO(wait_in_poll, check(poll(&(struct pollfd){ends[0], POLLIN, 0}, 1, -1) == 1 || errno == EINTR))
 DO(wait_in_sleep, check(nanosleep(&(struct timespec){1000, 0}, NULL) == -1 && errno == EINTR))
@@ -65,7 +67,20 @@ static pid_t start_child(void)
 	return child;
 }
 
-static void interrupt(const char *name, void (*wait)(void), int flags)
+/* Until the thread waits: a signal may find it on the way there. */
+static void signal_waiting(pthread_t thread, long expected)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		settle();
+		check(pthread_kill(thread, SIGUSR1) == 0);
+		check(sem_wait(&seen) == 0);
+		if (result == expected)
+			break;
+	}
+}
+
+/* nr: of the call if that starts over after a handler with SA_RESTART, else 0. */
+static void interrupt(const char *name, void (*wait)(void), int flags, int nr)
 {
 	struct sigaction action = {.sa_sigaction = look, .sa_flags = SA_SIGINFO | flags};
 	pid_t child = start_child();
@@ -79,9 +94,7 @@ static void interrupt(const char *name, void (*wait)(void), int flags)
 	check(sem_init(&semaphore, 0, 0) == 0);
 	pthread_mutex_lock(&lock);
 	thread = start(do_wait, (void *)wait);
-	settle();
-	check(pthread_kill(thread, SIGUSR1) == 0);
-	check(sem_wait(&seen) == 0);
+	signal_waiting(thread, flags != 0 && nr != 0 ? nr : -EINTR);
 	check(dladdr((void *)pc, &where) != 0);
 	file = strrchr(where.dli_fname, '/');
 	say("%s%s: at %#tx of %s, rax %lld", name, flags ? ", SA_RESTART" : "",
@@ -97,14 +110,14 @@ int main(void)
 	check(sem_init(&seen, 0, 0) == 0);
 	become_threaded();
 	for (int flags = 0; flags <= SA_RESTART; flags += SA_RESTART) {
-		interrupt("read", wait_in_read, flags);
-		interrupt("recv", wait_in_recv, flags);
-		interrupt("poll", wait_in_poll, flags);
-		interrupt("nanosleep", wait_in_sleep, flags);
-		interrupt("pause", wait_in_pause, flags);
-		interrupt("sem_wait", wait_in_sem, flags);
-		interrupt("waitid", wait_in_waitid, flags);
-		interrupt("pthread_mutex_lock", wait_in_mutex, flags);
+		interrupt("readv", wait_in_readv, flags, SYS_readv);
+		interrupt("recv", wait_in_recv, flags, SYS_recvfrom);
+		interrupt("poll", wait_in_poll, flags, 0);
+		interrupt("nanosleep", wait_in_sleep, flags, 0);
+		interrupt("pause", wait_in_pause, flags, 0);
+		interrupt("sem_wait", wait_in_sem, flags, SYS_futex);
+		interrupt("waitid", wait_in_waitid, flags, SYS_waitid);
+		interrupt("pthread_mutex_lock", wait_in_mutex, flags, SYS_futex);
 	}
 	return 0;
 }
