@@ -27,7 +27,7 @@
 /* How much of a parked stack a task goes through when it goes on: 12 lines of 64 bytes. */
 #define STACK_LINES 12
 
-/* Where glibc 2.36 looks, behind the thread pointer, after every call that can be cancelled. */
+/* Where glibc 2.36 to 2.43 looks, behind the thread pointer, after every call that can be cancelled. */
 #define CANCEL_LINE 768
 
 __thread struct weft_task *weft__current __attribute__((tls_model("initial-exec")));

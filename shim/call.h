@@ -50,6 +50,12 @@ extern weft__handler *weft__handlers[WEFT__CALLS];
 /** Where every patched site arrives (entry_x86_64.S). */
 void weft__entry(void);
 
+/**
+ * Places in weft__entry. Before `save` all registers are still the caller's, but for those that a
+ * system call destroys; from `inside` on the task is marked as in weft's code.
+ */
+extern const char weft__entry_save[], weft__entry_inside[];
+
 /** Where the sites of the vDSO arrive: on to weft__entry, or back when the clock is no thread's. */
 void weft__entry_clock(void);
 

@@ -20,6 +20,7 @@
 
 #define FP_BYTES 512
 #define DEFAULT_MXCSR 0x1f80
+#define SYSCALL_BYTES 2
 
 static const stack_t no_stack = {.ss_flags = SS_DISABLE};
 
@@ -107,28 +108,6 @@ void weft__run_handler(siginfo_t *info, struct weft__ucontext *ucontext)
 	end_handler(ucontext);
 }
 
-void weft__deliver_pending(struct weft__ucontext *ucontext, int *restart)
-{
-	struct weft__thread *me;
-	siginfo_t info;
-
-	while ((me = weft__thread_here()) != NULL) {
-		me->task.attention = 0;
-		weft__signals_attend(&weft__process);
-		if (!weft__signal_take(me, ~weft__mask_of(me), &info))
-			return;
-		if (weft__signal_ignored(info.si_signo))
-			continue;
-		if (!weft__signal_handled(info.si_signo)) {
-			weft__signal_default(info.si_signo);
-			continue;
-		}
-		if (restart != NULL && *restart < 0)
-			*restart = (weft__signal_action(info.si_signo)->flags & SA_RESTART) != 0;
-		weft__run_handler(&info, ucontext);
-	}
-}
-
 /* Whether a call starts over after a handler with SA_RESTART (signal(7)). */
 static bool restarts(const struct weft__call *c)
 {
@@ -178,6 +157,49 @@ static bool restarts(const struct weft__call *c)
 	}
 }
 
+/*
+ * An interrupted call that starts over lies before the handler, any other behind it. glibc goes by
+ * that since 2.41: it cancels a thread whose handler finds it before the one call that it makes for
+ * all that can be cancelled, for then the call has had no effect.
+ */
+static void decide(struct weft__ending *ending, const struct weft__action *action,
+		   struct weft__ucontext *ucontext)
+{
+	const struct weft__call *c = ending->call;
+	greg_t *reg = ucontext->registers.gregs;
+
+	ending->decided = true;
+	ending->again = ending->result == -EINTR &&
+			((c->nr == SYS_futex && weft__futex_always_restarts(c)) ||
+			 ((action->flags & SA_RESTART) != 0 && restarts(c)));
+	if (ending->again || ending->result == WEFT__PASS) {
+		reg[REG_RAX] = c->nr;
+		reg[REG_RIP] -= SYSCALL_BYTES;
+	}
+}
+
+void weft__deliver_pending(struct weft__ucontext *ucontext, struct weft__ending *ending)
+{
+	struct weft__thread *me;
+	siginfo_t info;
+
+	while ((me = weft__thread_here()) != NULL) {
+		me->task.attention = 0;
+		weft__signals_attend(&weft__process);
+		if (!weft__signal_take(me, ~weft__mask_of(me), &info))
+			return;
+		if (weft__signal_ignored(info.si_signo))
+			continue;
+		if (!weft__signal_handled(info.si_signo)) {
+			weft__signal_default(info.si_signo);
+			continue;
+		}
+		if (ending != NULL && !ending->decided)
+			decide(ending, weft__signal_action(info.si_signo), ucontext);
+		weft__run_handler(&info, ucontext);
+	}
+}
+
 /* The state of the interrupted call, as a handler with SA_SIGINFO may look at it. */
 static void fill_ucontext(struct weft__ucontext *ucontext, const struct weft__call *c, long result,
 			  void *fp)
@@ -186,7 +208,7 @@ static void fill_ucontext(struct weft__ucontext *ucontext, const struct weft__ca
 
 	memset(ucontext, 0, sizeof(*ucontext));
 	ucontext->registers.fpregs = fp;
-	reg[REG_RAX] = result == WEFT__PASS ? c->nr : result;
+	reg[REG_RAX] = result;
 	reg[REG_RDI] = c->arg[0];
 	reg[REG_RSI] = c->arg[1];
 	reg[REG_RDX] = c->arg[2];
@@ -203,24 +225,22 @@ static void fill_ucontext(struct weft__ucontext *ucontext, const struct weft__ca
 	reg[REG_RIP] = (greg_t)c->pc;
 }
 
-/* Run the handlers that are due as a call ends; whether the first has SA_RESTART, or -1: none. */
-static int deliver_at_exit(const struct weft__call *c, long result)
+/* Run the handlers that are due as a call ends. */
+static void deliver_at_exit(struct weft__ending *ending)
 {
 	unsigned char fp[FP_BYTES] __attribute__((aligned(16)));
 	uint32_t control = DEFAULT_MXCSR;
 	struct weft__ucontext ucontext;
-	int restart = -1;
 
 	memset(fp, 0, sizeof(fp));
 	__builtin_ia32_fxsave64(fp);
 	__asm__ volatile("fninit; ldmxcsr %0" : : "m"(control));
-	fill_ucontext(&ucontext, c, result, fp);
-	weft__deliver_pending(&ucontext, &restart);
+	fill_ucontext(&ucontext, ending->call, ending->result, fp);
+	weft__deliver_pending(&ucontext, ending);
 	__builtin_ia32_fxrstor64(fp);
 	if (weft__current == NULL) /* a child, which sleeps; a handler has forked */
 		weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &ucontext.mask, NULL,
 			  sizeof(ucontext.mask));
-	return restart;
 }
 
 static long finish(struct weft__thread *me, long result)
@@ -236,9 +256,8 @@ static long finish(struct weft__thread *me, long result)
 long weft__attend(struct weft__call *c, long result)
 {
 	struct weft__thread *me = weft__thread_here();
+	struct weft__ending ending = {.call = c, .result = result, .again = result == -EINTR};
 	uint64_t deadline_ns = me->deadline_ns;
-	bool again = true;
-	int restart = -1;
 
 	me->task.attention = 0;
 	weft__signals_attend(&weft__process);
@@ -246,14 +265,12 @@ long weft__attend(struct weft__call *c, long result)
 	if (me->moved_to != 0 && (result != -EINTR || weft__signal_waits(me)))
 		result = weft__fd_move_ends(c, result);
 	if (weft__signal_waits(me))
-		restart = deliver_at_exit(c, result);
-	if (restart >= 0 && !(c->nr == SYS_futex && weft__futex_always_restarts(c)))
-		again = restart && restarts(c);
+		deliver_at_exit(&ending);
 	me = weft__thread_here();
 	if (me == NULL)
-		return result == -EINTR && again ? WEFT__PASS : result;
+		return ending.again ? WEFT__PASS : result;
 	me->deadline_ns = deadline_ns;
-	if (result != -EINTR || !again)
+	if (!ending.again)
 		return finish(me, result);
 	me->task.restarted = 1;
 	return WEFT__AGAIN;

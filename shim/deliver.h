@@ -9,8 +9,16 @@
 #include <stdint.h>
 
 struct weft__action;
+struct weft__call;
 struct weft__thread;
 struct weft__ucontext;
+
+/** A call that has come to its end, when handlers run. The first of them decides about it. */
+struct weft__ending {
+	const struct weft__call *call;
+	long result;
+	bool decided, again; /* again: it starts over */
+};
 
 /** Whether a stack pointer is on a thread's alternate stack, and that is in use. */
 bool weft__on_altstack(const struct weft__thread *thread, uintptr_t sp);
@@ -31,9 +39,9 @@ void weft__run_handler(siginfo_t *info, struct weft__ucontext *ucontext);
 /**
  * Run the handlers of all that is pending and admitted.
  *
- * @param restart  -1; becomes 0 or 1, whether the first handler to run has SA_RESTART; or NULL
+ * @param ending  the call that they interrupt, or NULL
  */
-void weft__deliver_pending(struct weft__ucontext *ucontext, int *restart);
+void weft__deliver_pending(struct weft__ucontext *ucontext, struct weft__ending *ending);
 
 /** entry_x86_64.S: handler(signal, info, ucontext), on another stack unless stack_top is 0. */
 void weft__call_handler(uintptr_t handler, int signal, siginfo_t *info,

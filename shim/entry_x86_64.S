@@ -76,6 +76,9 @@ weft__entry:
 	mov	(%r11,%rax,8), %r11
 	test	%r11, %r11
 	jz	weft__entry_native
+	.globl	weft__entry_save
+	.hidden	weft__entry_save
+weft__entry_save:
 save:
 	/* r11: the handler. The frame goes below the red zone of whoever made the call. */
 	lea	-RED_ZONE(%rsp), %rsp
@@ -135,6 +138,9 @@ weft__entry_caught:
 	jz	again
 	movw	$1, TASK_INSIDE(%rax)	/* and not restarted */
 	movb	$SELECT_PASS, weft__selector(%rip)
+	.globl	weft__entry_inside
+	.hidden	weft__entry_inside
+weft__entry_inside:
 again:
 	/* r11: the handler; rbx and rsp: the frame. */
 	mov	%rbx, %rdi

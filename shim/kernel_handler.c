@@ -26,6 +26,7 @@
 #include "denied.h"
 #include "mask.h"
 #include "offload.h"
+#include "patch.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
@@ -80,11 +81,29 @@ static void go_back(struct weft__thread *me, struct weft__ucontext *ucontext)
 	weft__go_outside(&me->task);
 }
 
+/* Whether a call that weft answers has begun, but the task is not yet marked as in weft's code. */
+static bool is_entering(const struct weft__ucontext *ucontext)
+{
+	uintptr_t pc = (uintptr_t)ucontext->registers.gregs[REG_RIP];
+
+	return pc >= (uintptr_t)weft__entry_save && pc < (uintptr_t)weft__entry_inside;
+}
+
 /*
- * Where the kernel's handler has the running task go on: in one of these three, in weft's code, all
- * signals blocked. They return into weft__restorer.
+ * Where a task is that was stopped on the way to a call, in the program's own terms: at the call.
+ * A handler may go by that (deliver.c), and an unwinder knows nothing of stubs.
  */
-static void deliver(struct frame *frame)
+static greg_t pc_in_program(const greg_t *reg)
+{
+	uintptr_t pc = (uintptr_t)reg[REG_RIP];
+
+	if (pc >= (uintptr_t)weft__entry && pc < (uintptr_t)weft__entry_save)
+		pc = (uintptr_t)reg[REG_RCX];
+	return (greg_t)weft__original_pc(pc);
+}
+
+/* Run what is due for the interrupted task, then leave all as rt_sigreturn(2) wants it. */
+static void deliver_all(struct frame *frame)
 {
 	struct weft__thread *me;
 
@@ -101,12 +120,35 @@ static void deliver(struct frame *frame)
 	go_back(me, &frame->ucontext);
 }
 
+/* As deliver_all(); the handlers see the task where the program knows it. */
+static void deliver_shown(struct frame *frame, bool fault)
+{
+	greg_t *pc = &frame->ucontext.registers.gregs[REG_RIP];
+	greg_t real = *pc, shown = pc_in_program(frame->ucontext.registers.gregs);
+
+	*pc = shown;
+	if (fault) {
+		weft__mask_open();
+		weft__run_handler(&frame->info, &frame->ucontext);
+	}
+	if (weft__current != NULL)
+		deliver_all(frame);
+	if (*pc == shown)
+		*pc = real;
+}
+
+/*
+ * Where the kernel's handler has the running task go on: in one of these three, in weft's code, all
+ * signals blocked. They return into weft__restorer.
+ */
+static void deliver(struct frame *frame)
+{
+	deliver_shown(frame, false);
+}
+
 static void deliver_fault(struct frame *frame)
 {
-	weft__mask_open();
-	weft__run_handler(&frame->info, &frame->ucontext);
-	if (weft__current != NULL)
-		deliver(frame);
+	deliver_shown(frame, true);
 }
 
 /* Handlers are not for this stack: what has come for this task meanwhile finds it on its own. */
@@ -268,7 +310,7 @@ static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__uc
 	if (me == NULL)
 		return true;
 	if (info->si_code == SI_QUEUE) {
-		if (!me->task.inside && me->task.attention)
+		if (!me->task.inside && me->task.attention && !is_entering(ucontext))
 			deliver_soon(me, ucontext, info, deliver);
 		return true;
 	}
@@ -283,6 +325,17 @@ static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__uc
 	return true;
 }
 
+/*
+ * The task to which the kernel's handler came, or NULL. The hub is no task, though it looks like one
+ * while libc begins it as a thread: it must not be made to switch, for nobody would come back to it.
+ */
+static struct weft__thread *interrupted(void)
+{
+	struct weft__thread *me = weft__thread_here();
+
+	return me == weft__hub_thread ? NULL : me;
+}
+
 static void handle_signal(struct weft__thread *me, siginfo_t *info, struct weft__ucontext *ucontext)
 {
 	int signal = info->si_signo;
@@ -290,7 +343,7 @@ static void handle_signal(struct weft__thread *me, siginfo_t *info, struct weft_
 	if (handle_fault(me, info, ucontext) || weft__offload_stop(info, (void *)ucontext) ||
 	    handle_own(me, info, ucontext))
 		return;
-	if (me == NULL && weft__hub_of == NULL) {
+	if (weft__current == NULL && weft__hub_of == NULL) {
 		/* Not a task, nor the hub: a child of vfork(2), a thread weft does not know. */
 		if (weft__signal_handled(signal))
 			call_at_once(info, ucontext);
@@ -299,7 +352,7 @@ static void handle_signal(struct weft__thread *me, siginfo_t *info, struct weft_
 		return;
 	}
 	weft__signal_keep(info, ucontext);
-	if (me == NULL || me->task.inside)
+	if (me == NULL || me->task.inside || is_entering(ucontext))
 		return;
 	/* Another's handler has no business on this task's stack, which may be a small one. */
 	if (!weft__signal_blocked(me, signal) && weft__thread_admitting(signal) == me)
@@ -310,10 +363,10 @@ static void handle_signal(struct weft__thread *me, siginfo_t *info, struct weft_
 
 void weft__on_kernel_signal(int signal, siginfo_t *info, void *ucontext)
 {
-	struct weft__thread *me = weft__thread_here();
+	struct weft__thread *me = interrupted();
 	uint8_t before;
 
-	if (signal == SIGSYS && weft__catch(me, info, ucontext))
+	if (signal == SIGSYS && weft__catch(weft__thread_here(), info, ucontext))
 		return;
 	if (me == NULL || me->task.inside) {
 		handle_signal(me, info, ucontext);

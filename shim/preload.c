@@ -37,6 +37,7 @@
 
 #define HUB_STACK_BYTES ((size_t)256 * 1024)
 #define HWCAP2_WRFSBASE 2U
+#define ARCH_SHSTK_STATUS 0x5005 /* <asm/prctl.h> of Linux 6.6 */
 
 struct weft__carrier weft__process;
 
@@ -74,6 +75,14 @@ static bool refuse(const char *why)
 	return false;
 }
 
+/* Whether the processor keeps return addresses apart (glibc.cpu.x86_shstk), where no task has its own. */
+static bool has_shadow_stack(void)
+{
+	unsigned long features = 0;
+
+	return weft__raw(SYS_arch_prctl, ARCH_SHSTK_STATUS, &features) == 0 && features != 0;
+}
+
 static bool patch(void)
 {
 	static bool done;
@@ -85,6 +94,8 @@ static bool patch(void)
 		return true;
 	if ((getauxval(AT_HWCAP2) & HWCAP2_WRFSBASE) == 0)
 		return refuse("no wrfsbase instruction (FSGSBASE, Linux 5.9)");
+	if (has_shadow_stack())
+		return refuse("a shadow stack is on");
 	if (has_threads())
 		return refuse("there are threads already");
 	done = true;
@@ -178,6 +189,9 @@ long weft__waking_call(struct weft__call *c)
 		result = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3]);
 		weft__mask_close();
 		return result;
+	/* libuv has one per loop since 1.46, with a low number and memory that a child would inherit. */
+	case SYS_io_uring_setup:
+		return -ENOSYS;
 	default:
 		return WEFT__PASS;
 	}

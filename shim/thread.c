@@ -31,6 +31,7 @@ __thread bool weft__creating_thread;
 __thread uintptr_t weft__next_entry;
 bool weft__main_renamed;
 bool weft__making_hub;
+const struct weft__thread *weft__hub_thread;
 
 static struct weft__link by_tid[TID_BUCKETS];
 static int first_tid, next_tid; /* of this process */
@@ -226,6 +227,7 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 	if (weft__making_hub) {
 		/* It is no thread to the program: it has no id and is not counted. */
 		weft__making_hub = false;
+		weft__hub_thread = thread;
 		weft__list_remove(&thread->by_tid);
 		thread->task.carrier->hub_context = thread->task.context;
 	} else {

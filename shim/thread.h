@@ -105,6 +105,9 @@ extern __thread bool weft__creating_thread __attribute__((tls_model("initial-exe
 /** While true, the next thread made becomes the carrier's hub and no task. */
 extern bool weft__making_hub;
 
+/** What the hub is while libc begins it as a thread: the current task, but none that may switch. */
+extern const struct weft__thread *weft__hub_thread;
+
 /**
  * When a call has to be over, kept while the call starts over after a signal.
  *

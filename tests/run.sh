@@ -6,6 +6,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 build=$top/build
 
 packages=
+wants_suite=
 want() { # PACKAGE COMMAND...: wanted unless the command succeeds
 	package=$1
 	shift
@@ -22,18 +23,25 @@ want libzydis-dev test -e /usr/include/Zydis/Zydis.h
 want libcriterion-dev test -e /usr/include/criterion/criterion.h
 want clang-format command -v clang-format
 want python3 test -x /usr/bin/python3
-want libpython3.11-testsuite /usr/bin/python3 -c 'import test.test_threading'
+/usr/bin/python3 -c 'import test.test_threading' >/dev/null 2>&1 || wants_suite=1
 want tinyproxy-bin test -x /usr/bin/tinyproxy
 want curl test -x /usr/bin/curl
 command -v ninja >/dev/null || command -v make >/dev/null || packages="$packages ninja-build"
 
-if [ -n "$packages" ]; then
+# python_suite: the package of CPython's tests, whose name has the version of Debian's python3
+python_suite() {
+	apt-cache depends python3 | sed -n 's/^ *Depends: \(python3\.[0-9]*\)$/lib\1-testsuite/p'
+}
+
+if [ -n "$packages$wants_suite" ]; then
 	if [ "$(id -u)" != 0 ]; then
+		[ -z "$wants_suite" ] || packages="$packages $(python_suite)"
 		echo "missing packages; install them and run again:" >&2
 		echo "    sudo apt-get install -y --no-install-recommends$packages" >&2
 		exit 1
 	fi
 	apt-get update -q
+	[ -z "$wants_suite" ] || packages="$packages $(python_suite)"
 	# shellcheck disable=SC2086 # a list of words
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages
 fi

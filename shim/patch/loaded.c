@@ -208,7 +208,7 @@ static void forget_unseen(void)
 			continue;
 		}
 		*link = loaded->next;
-		weft__region_unmap(&loaded->stubs);
+		weft__patch_forget(&loaded->stubs);
 		weft__free(loaded, sizeof(*loaded));
 	}
 }

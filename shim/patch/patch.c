@@ -10,8 +10,10 @@
  *	native: syscall
  *	        [instructions of the window behind it]
  *	        jmp   end of the window
+ *	        [one byte for each instruction of the window: how long it is, here and there]
+ *	        .byte how many they are
  *
- * The address of entry is what the region begins with.
+ * In place of a first stub each region has the address of entry.
  */
 #include "patch.h"
 
@@ -21,8 +23,19 @@
 
 #include "memory.h"
 
-/* Three instructions of 15 bytes, 27 bytes, and behind it 23 and a jump. */
+/* Three instructions of 15 bytes, 27 bytes, and behind it 23 and a jump; their lengths. */
 #define STUB_BYTES 112
+
+/* From the lea to the system call. */
+#define CALL_BYTES (7 + 6 + sizeof(uintptr_t))
+
+/* The stubs of an object, while they are in use. Signal handlers look through the list. */
+struct stubs {
+	struct stubs *next;
+	const uint8_t *start, *end;
+};
+
+static struct stubs *all;
 
 static const uint8_t lea_rcx[] = {0x48, 0x8d, 0x0d}, jmp_slot[] = {0xff, 0x25};
 
@@ -85,9 +98,33 @@ static uint8_t *put_call(uint8_t *at, uintptr_t entry_slot, uintptr_t behind)
 	return weft__put(at, &behind, sizeof(behind));
 }
 
+static size_t long_jump_bytes(const uint8_t *insn)
+{
+	return insn[0] == 0xeb || insn[0] == 0xe9 ? 5 : 6;
+}
+
+/* The end of a stub: how long each instruction is, there and here; the call is 0 long here. */
+static void note_lengths(uint8_t *stub, const struct weft__site *site)
+{
+	uint8_t *at = stub + STUB_BYTES - 1 - site->n_moved;
+	const uint8_t *insn = (const uint8_t *)site->start;
+
+	stub[STUB_BYTES - 1] = site->n_moved;
+	for (size_t i = 0; i < site->n_moved; i++) {
+		const struct weft__moved *moved = &site->moved[i];
+		size_t here = moved->way == WEFT__JUMPS ? long_jump_bytes(insn) : moved->bytes;
+
+		if ((uintptr_t)insn == site->syscall)
+			here = 0;
+		*at++ = (uint8_t)(here << 4 | moved->bytes);
+		insn += moved->bytes;
+	}
+}
+
 static void build_stub(uint8_t *at, uintptr_t entry_slot, const struct weft__site *site)
 {
 	const uint8_t *insn = (const uint8_t *)site->start;
+	uint8_t *stub = at;
 
 	for (size_t i = 0; i < site->n_moved; i++) {
 		if ((uintptr_t)insn == site->syscall)
@@ -96,6 +133,7 @@ static void build_stub(uint8_t *at, uintptr_t entry_slot, const struct weft__sit
 		insn += site->moved[i].bytes;
 	}
 	weft__put_jump(at, (uintptr_t)at, site->end);
+	note_lengths(stub, site);
 }
 
 static size_t list_jumps(struct weft__jump *jumps, const struct weft__site *site, uintptr_t stub)
@@ -166,15 +204,21 @@ static const char *patch_sites(const struct weft__object *object, const struct w
 {
 	size_t bytes = 2 * sites->fit * sizeof(struct weft__jump), n;
 	struct weft__jump *jumps = weft__alloc(bytes);
-	const char *refused;
+	struct stubs *stubs = weft__alloc(sizeof(*stubs));
+	const char *refused = "out of memory";
 
-	if (jumps == NULL)
-		return "out of memory";
-	refused = build_stubs(object, sites, entry, region, jumps, &n);
+	if (jumps != NULL && stubs != NULL)
+		refused = build_stubs(object, sites, entry, region, jumps, &n);
 	if (refused == NULL)
 		refused = change_texts(object, jumps, n);
-	if (refused != NULL)
+	if (refused == NULL) {
+		*stubs = (struct stubs){all, (const uint8_t *)stub_of(region, 0),
+					(const uint8_t *)stub_of(region, sites->fit)};
+		all = stubs;
+	} else {
 		weft__region_unmap(region);
+		weft__free(stubs, sizeof(*stubs));
+	}
 	weft__free(jumps, bytes);
 	return refused;
 }
@@ -225,4 +269,51 @@ const char *weft__patch_function(const struct weft__object *object,
 		return NULL;
 	weft__region_unmap(&region);
 	return "its text may not be rewritten";
+}
+
+void weft__patch_forget(struct weft__region *region)
+{
+	struct stubs **link = &all, *stubs;
+
+	while ((stubs = *link) != NULL && (uintptr_t)stubs->start != stub_of(region, 0))
+		link = &stubs->next;
+	if (stubs != NULL)
+		*link = stubs->next;
+	weft__free(stubs, sizeof(*stubs));
+	weft__region_unmap(region);
+}
+
+/* Where in the window the instruction begins that a place in its stub belongs to. */
+static uintptr_t place_in_window(const uint8_t *stub, size_t offset)
+{
+	const uint8_t n = stub[STUB_BYTES - 1], *lengths = stub + STUB_BYTES - 1 - n;
+	size_t at = 0, before = 0, step = 0;
+	uintptr_t behind;
+
+	for (size_t i = 0; i < n && lengths[i] >> 4 != 0; i++) {
+		if (offset >= at && offset < at + (lengths[i] >> 4))
+			step = before + (offset - at);
+		at += lengths[i] >> 4;
+		before += lengths[i] & 15;
+	}
+	memcpy(&behind, stub + at + CALL_BYTES - sizeof(behind), sizeof(behind));
+	if (offset < at)
+		return behind - 2 - before + step;
+	if (offset <= at + CALL_BYTES)
+		return behind - 2;
+	return behind + (offset - at - CALL_BYTES - 2);
+}
+
+uintptr_t weft__original_pc(uintptr_t pc)
+{
+	const uint8_t *at = (const uint8_t *)pc;
+	const struct stubs *stubs = all;
+	size_t offset;
+
+	while (stubs != NULL && (at < stubs->start || at >= stubs->end))
+		stubs = stubs->next;
+	if (stubs == NULL)
+		return pc;
+	offset = (size_t)(at - stubs->start) % STUB_BYTES;
+	return place_in_window(at - offset, offset);
 }

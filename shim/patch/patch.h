@@ -3,6 +3,7 @@
 #define WEFT_PATCH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "object.h"
 #include "site.h"
@@ -24,6 +25,9 @@ struct weft__patch {
 const char *weft__patch_object(const struct weft__object *object, weft__wanted *wanted,
 			       void (*entry)(void), struct weft__patch *patch);
 
+/** An object that was patched has gone, and nobody is in its code: give its stubs up. */
+void weft__patch_forget(struct weft__region *region);
+
 /**
  * Have whoever comes to a function go to another instead.
  *
@@ -33,5 +37,15 @@ const char *weft__patch_object(const struct weft__object *object, weft__wanted *
  */
 const char *weft__patch_function(const struct weft__object *object,
 				 const struct weft__function *function, void (*instead)(void));
+
+/**
+ * Translate an address within a stub to the one in the patched text that it stands for: a moved
+ * instruction's own, or that of the system call when it is on the way to weft or the kernel.
+ *
+ * Context  any, signal handlers too
+ *
+ * @return the address in the text; pc itself when it lies in no stub
+ */
+uintptr_t weft__original_pc(uintptr_t pc);
 
 #endif

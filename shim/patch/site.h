@@ -3,7 +3,7 @@
  *
  * A jump takes 5 bytes and a `syscall` has 2. So a window of whole instructions around it moves
  * into a stub: instructions that can be made to mean the same there, with no jump into their
- * midst. Every site of glibc 2.36 has one. Another is jumped to by 2 bytes from its own place, if
+ * midst. Every site of glibc 2.36, 2.41 and 2.43 has one. Another is jumped to by 2 bytes from its own place, if
  * there are 5 bytes of padding near it, which jump on to the stub.
  */
 #ifndef WEFT_PATCH_SITE_H

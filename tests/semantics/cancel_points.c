@@ -82,7 +82,7 @@ static void do_fcntl(void)
 
 DO(fdatasync, fdatasync(file))
 DO(fsync, fsync(file))
-DO(lockf, lockf(lock_fd, F_LOCK, 0))
+DO(lockf, check(lockf(lock_fd, F_LOCK, 0) == 0))
 DO(mq_receive, mq_receive(queue_empty, message.text, 8, NULL))
 DO(mq_send, mq_send(queue_full, "x", 1, 0))
 DO(mq_timedreceive, mq_timedreceive(queue_empty, message.text, 8, NULL, &never))

@@ -1,4 +1,4 @@
-/* vfork, posix_spawn, system, popen, from threads and at once, while others are parked. */
+/* vfork, posix_spawn, pidfd_spawn, system, popen, from threads and at once, while others are parked. */
 #include "guest.h"
 
 #include <spawn.h>
@@ -7,6 +7,11 @@
 
 extern char **environ;
 static int never[2];
+
+/* Since glibc 2.39. */
+int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+		const posix_spawnattr_t *attributes, char *const args[], char *const variables[])
+	__attribute__((weak));
 
 static void *use_vfork(void *arg)
 {
@@ -44,6 +49,20 @@ static void *use_spawn(void *arg)
 	check(posix_spawn(&child, "/bin/sh", NULL, NULL, args, environ) == 0);
 	check(waitpid(child, &status, 0) == child);
 	return (void *)(intptr_t)(WEXITSTATUS(status) == 11 && arg == NULL);
+}
+
+static void *use_pidfd_spawn(void *arg)
+{
+	char *const args[] = {"sh", "-c", "sleep 0.02; exit 10", NULL};
+	siginfo_t info = {.si_status = 10};
+	int pidfd;
+
+	if (pidfd_spawn != NULL) {
+		check(pidfd_spawn(&pidfd, "/bin/sh", NULL, NULL, args, environ) == 0);
+		check(waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED) == 0);
+		close(pidfd);
+	}
+	return (void *)(intptr_t)(info.si_status == 10 && arg == NULL);
 }
 
 static void *use_system(void *arg)
@@ -89,6 +108,7 @@ int main(void)
 	run_all("vfork and exec", use_vfork);
 	run_all("vfork and _exit", use_vfork_exit);
 	run_all("posix_spawn", use_spawn);
+	run_all("pidfd_spawn", use_pidfd_spawn);
 	run_all("system", use_system);
 	run_all("popen", use_popen);
 	show_error(posix_spawn(&child, "/nonexistent/program", NULL, NULL, args, environ));

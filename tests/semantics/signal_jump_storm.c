@@ -64,10 +64,11 @@ static void wait_once(void)
 	}
 }
 
+static __thread volatile long rounds;
+
 static void *live(void *arg)
 {
 	stack_t stack = {.ss_size = STACK_BYTES};
-	volatile long rounds = 0;
 
 	self = (int)(intptr_t)arg;
 	stack.ss_sp = stack_begin = malloc(STACK_BYTES);

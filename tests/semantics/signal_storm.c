@@ -27,10 +27,10 @@ static void *sleep_often(void *arg)
 	return NULL;
 }
 
+static __thread volatile long work;
+
 static void *run_often(void *arg)
 {
-	volatile long work = 0;
-
 	self = (int)(intptr_t)arg;
 	__atomic_add_fetch(&begun, 1, __ATOMIC_SEQ_CST);
 	while (!stop) {

@@ -42,9 +42,10 @@ static void on_alarm(int signal)
 	alarms++;
 }
 
+static __thread volatile long work;
+
 static void wait_once(void)
 {
-	volatile long work = 0;
 	char bytes[8];
 
 	switch (self % 4) {
