@@ -237,6 +237,7 @@ static long wait_for_events(struct weft__carrier *carrier)
 	if (until == 0)
 		return weft__unlikely(hub->deaf) ? 0 : wait_ms(hub, 0);
 	weft__count(weft__stats.idle_waits);
+	carrier->age += WEFT__IDLE_AGE;
 	if (until != UINT64_MAX) {
 		now = weft__now_ns();
 		if (until > now) {
@@ -288,6 +289,7 @@ static void look_around(struct weft__carrier *carrier)
 
 	n = wait_for_events(carrier);
 	weft__count(weft__stats.looks);
+	carrier->age++;
 	for (long i = 0; i < n; i++) {
 		void *ptr = hub->events[i].data.ptr;
 

@@ -93,7 +93,7 @@ void weft__fd_forget(struct weft__fd *fd, int number)
 				  NULL);
 		carrier->registered--;
 	}
-	if (fd->linked) {
+	if (fd->linked && fd->kind != WEFT__FILE) {
 		wake_all(&fd->readers);
 		wake_all(&fd->writers);
 	}
@@ -155,6 +155,11 @@ static int arm(struct weft__fd *fd, int number, uint32_t wanted)
 	if (fd->armed == 0)
 		weft__carrier_here()->registered++;
 	fd->armed = event.events;
+	if (fd->kind == WEFT__FILE) { /* epoll takes none: its number has another, unseen */
+		weft__list_init(&fd->readers);
+		weft__list_init(&fd->writers);
+		fd->kind = WEFT__UNKNOWN;
+	}
 	return 0;
 }
 
@@ -197,7 +202,7 @@ struct weft_task *weft__fd_lone_waiter(const struct weft__fd *fd)
 {
 	struct weft_task *task;
 
-	if (!fd->linked)
+	if (!fd->linked || fd->kind == WEFT__FILE)
 		return NULL;
 	task = lone_waiter(&fd->readers);
 	return task != NULL ? task : lone_waiter(&fd->writers);

@@ -26,9 +26,24 @@ enum weft__kind {
 	WEFT__UNPOLLED, /* its readiness says nothing: an offload thread reads */
 };
 
+/** What is known of the page cache behind a file (call_file.c). It may be wrong. */
+struct weft__cached {
+	uint64_t position; /* of the open file */
+	uint32_t region;   /* where the last reads were */
+	uint32_t age;      /* of the carrier, when that was */
+	uint8_t hits;      /* how many of them the cache had, one after the other */
+	uint8_t left;      /* how many more are sure to be cached */
+	bool placed;       /* position is known */
+};
+
 /** The record of one descriptor number. Zero-filled means: nothing known. */
 struct weft__fd {
-	struct weft__link readers, writers; /* weft__waiter; valid once `linked` */
+	union {
+		struct {
+			struct weft__link readers, writers; /* weft__waiter; valid once `linked` */
+		};
+		struct weft__cached cached; /* WEFT__FILE: nobody waits for it */
+	};
 	bool linked;
 	uint8_t kind;        /* enum weft__kind */
 	bool stream;         /* TCP, so a short read means that nothing is left */

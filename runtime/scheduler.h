@@ -85,6 +85,7 @@ struct weft__carrier {
 	unsigned int spent;        /* what the running task has done since it last switched */
 	unsigned int random;       /* for where a task is stopped next */
 	unsigned int tasks;        /* alive */
+	uint32_t age;              /* looks at the loop, an idle one counts for many */
 	unsigned int registered;   /* descriptors in the readiness set */
 	struct weft_task *stopped; /* to stand behind those whom the hub's look wakes */
 	struct weft_task *dead;
@@ -173,6 +174,9 @@ static inline void weft__settle(void)
 		weft__yield();
 	}
 }
+
+/** What an idle wait adds to a carrier's age: of how long it was, nothing is known. */
+#define WEFT__IDLE_AGE 16U
 
 /** How much a task may do without waiting before the others have their turn. */
 #define WEFT__BUDGET 128

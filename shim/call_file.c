@@ -5,6 +5,10 @@
  * offload thread. File systems that do not take the flag (ext4, for writes) have all done there:
  * they may wait for the journal. O_DIRECT and O_SYNC wait for the disk in spite of the flag.
  *
+ * preadv2(2) costs more than pread(2), a tenth of a read of 4 KB. Where many reads in a row have been
+ * in the cache, cachestat(2) tells for the whole neighbourhood, and the next ones go to the kernel as
+ * they are: for the milliseconds in which nothing of it will be dropped.
+ *
  * The kernel lets one call at a time use the position of an open file, and holds a lock while it
  * does. The carrier must not run into that lock while an offload thread has it, and a read of which
  * the cache had a part must not be parted by another. So while a call that moves a position is with
@@ -36,6 +40,18 @@
 
 #define PAGE 4096
 #define CURRENT (-1L) /* the position of the open file */
+
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
+
+/* A neighbourhood, how many hits make it worth a question, how many reads the answer is good for. */
+#define REGION ((uint64_t)256 * 1024)
+#define HITS 16
+#define SURE 255
+
+/* For how long: as many looks at the loop, some milliseconds, and no idle wait. */
+#define YOUNG (WEFT__IDLE_AGE - 1)
 
 #define DEVICES 16 /* whose file systems are remembered */
 
@@ -213,6 +229,8 @@ static long offload_rest(const struct weft__call *c, const struct transfer *io, 
 		rest = rest_of(c, io, done, room);
 	}
 	result = weft__offloaded_in_order(&rest, io->order);
+	if (c->fd->kind == WEFT__FILE && io->order != 0)
+		c->fd->cached.placed = false;
 	weft__free(room, room_bytes);
 	if (done == 0)
 		return result;
@@ -267,6 +285,102 @@ static bool may_try(const struct weft__call *c, const struct transfer *io)
 	       !weft__fd_synchronous(c->fd, (int)c->arg[0], way);
 }
 
+static bool is_whole(long number, uint32_t region)
+{
+	struct {
+		uint64_t start, bytes;
+	} range = {(uint64_t)region * REGION, REGION};
+	struct {
+		uint64_t cached, dirty, writeback, evicted, recently_evicted;
+	} now;
+	struct stat status;
+
+	if (weft__denied[SYS_cachestat] || weft__raw(SYS_fstat, number, &status) != 0)
+		return false;
+	if (range.start + range.bytes > (uint64_t)status.st_size)
+		range.bytes = (uint64_t)status.st_size - range.start;
+	return (uint64_t)status.st_size > range.start &&
+	       weft__raw(SYS_cachestat, number, &range, &now, 0) == 0 &&
+	       now.cached >= (range.bytes + PAGE - 1) / PAGE;
+}
+
+/* Where a read is, as far as that is known; CURRENT: it is not. */
+static long place_of(const struct weft__cached *cached, const struct transfer *io)
+{
+	if (io->position != CURRENT)
+		return io->position;
+	return cached->placed ? (long)cached->position : CURRENT;
+}
+
+/* Whether what is to be read is known to be in the cache. */
+static bool is_sure(struct weft__cached *cached, const struct transfer *io)
+{
+	long place = place_of(cached, io);
+
+	if (cached->left == 0 || io->writes || place < 0 ||
+	    (uint64_t)place / REGION != cached->region ||
+	    (uint64_t)(place + io->bytes - 1) / REGION != cached->region ||
+	    weft__current->carrier->age - cached->age > YOUNG)
+		return false;
+	cached->left--;
+	return true;
+}
+
+/* A read at a place has been in the cache. After many it is worth asking for the neighbourhood. */
+static void note_hit(const struct weft__call *c, long place)
+{
+	struct weft__cached *cached = &c->fd->cached;
+	uint32_t region = (uint32_t)((uint64_t)place / REGION), age = weft__current->carrier->age;
+
+	if (region != cached->region || age - cached->age > YOUNG) {
+		cached->region = region;
+		cached->age = age;
+		cached->hits = cached->left = 0;
+	}
+	if (++cached->hits < HITS)
+		return;
+	cached->hits = 0;
+	if (is_whole(c->arg[0], region)) {
+		cached->age = age;
+		cached->hits = HITS - 1;
+		cached->left = SURE;
+	}
+}
+
+/* A read has moved the position by n; where it was is asked for once. */
+static void move_on(const struct weft__call *c, const struct transfer *io, long n)
+{
+	struct weft__cached *cached = &c->fd->cached;
+	long position;
+
+	if (io->order == 0 || n < 0)
+		return;
+	if (cached->placed) {
+		cached->position += (uint64_t)n;
+		return;
+	}
+	position = weft__raw(SYS_lseek, c->arg[0], 0, SEEK_CUR);
+	cached->placed = position >= 0;
+	cached->position = (uint64_t)position;
+}
+
+/* What the cache has been asked for is there, and what comes next may be. */
+static void note_read(const struct weft__call *c, const struct transfer *io, long n)
+{
+	long place;
+
+	if (c->fd->kind != WEFT__FILE)
+		return; /* its number was closed meanwhile */
+	if (io->writes) {
+		c->fd->cached.placed = false;
+		return;
+	}
+	place = place_of(&c->fd->cached, io);
+	move_on(c, io, n);
+	if (place >= 0)
+		note_hit(c, place);
+}
+
 static long transfer(const struct weft__call *c, const struct transfer *io)
 {
 	long n;
@@ -282,8 +396,20 @@ static long transfer(const struct weft__call *c, const struct transfer *io)
 		return offload_rest(c, io, 0);
 	if (!is_at_end(io, n))
 		return complete(c, io, n);
-	if (n > 0)
+	if (n > 0) {
+		note_read(c, io, n);
 		weft__spend((unsigned int)(n / PAGE)); /* copied in 0.1 us a page */
+	}
+	return n;
+}
+
+static long read_now(struct weft__call *c, const struct transfer *io)
+{
+	long n = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
+
+	move_on(c, io, n);
+	if (n > 0)
+		weft__spend((unsigned int)(n / PAGE));
 	return n;
 }
 
@@ -296,10 +422,12 @@ long weft__file_io(struct weft__call *c)
 		return WEFT__PASS; /* an error, or not to wait */
 	if (io.order != 0 && weft__offload_in_order(io.order))
 		return offload_rest(c, &io, 0);
-	if (c->fd->kind == WEFT__MEMORY && io.bytes <= WEFT__MUCH) {
+	if (io.bytes <= WEFT__MUCH && c->fd->kind == WEFT__MEMORY) {
 		weft__spend((unsigned int)(io.bytes / PAGE));
 		return WEFT__PASS;
 	}
+	if (c->fd->kind == WEFT__FILE && is_sure(&c->fd->cached, &io))
+		return read_now(c, &io);
 	return transfer(c, &io);
 }
 
@@ -335,12 +463,19 @@ long on_pwritev2(struct weft__call *c)
 /* Whoever changes the position while a call is with the offload threads comes after it. */
 long on_lseek(struct weft__call *c)
 {
-	const struct weft__fd *fd = weft__fd_peek((int)c->arg[0]);
+	struct weft__fd *fd = weft__fd_peek((int)c->arg[0]);
+	long position;
 
-	if (fd == NULL || (fd->kind != WEFT__FILE && fd->kind != WEFT__MEMORY) ||
-	    !weft__offload_in_order(fd->order))
+	if (fd == NULL || (fd->kind != WEFT__FILE && fd->kind != WEFT__MEMORY))
 		return WEFT__PASS;
-	return weft__offloaded_in_order(c, fd->order);
+	position = weft__offload_in_order(fd->order)
+			   ? weft__offloaded_in_order(c, fd->order)
+			   : weft__raw(SYS_lseek, c->arg[0], c->arg[1], c->arg[2]);
+	if (position >= 0 && fd->kind == WEFT__FILE) {
+		fd->cached.placed = true;
+		fd->cached.position = (uint64_t)position;
+	}
+	return position;
 }
 
 long on_getdents64(struct weft__call *c)

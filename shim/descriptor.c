@@ -143,8 +143,12 @@ struct weft__fd *weft__fd_claim(struct weft__call *c)
 	fd = weft__fd_at((int)c->arg[0]);
 	if (weft__unlikely(fd == NULL))
 		return NULL;
-	if (weft__unlikely(fd->kind == WEFT__UNKNOWN) && !learn(fd, (int)c->arg[0]))
-		return NULL;
+	if (weft__unlikely(fd->kind == WEFT__UNKNOWN)) {
+		if (!learn(fd, (int)c->arg[0]))
+			return NULL;
+		if (fd->kind == WEFT__FILE)
+			fd->cached = (struct weft__cached){.placed = false};
+	}
 	return c->fd = fd;
 }
 
