@@ -155,7 +155,7 @@ static int arm(struct weft__fd *fd, int number, uint32_t wanted)
 	if (fd->armed == 0)
 		weft__carrier_here()->registered++;
 	fd->armed = event.events;
-	if (fd->kind == WEFT__FILE) { /* epoll takes none: its number has another, unseen */
+	if (fd->kind == WEFT__FILE) { /* not one of a disk's, or no longer: to be learnt anew */
 		weft__list_init(&fd->readers);
 		weft__list_init(&fd->writers);
 		fd->kind = WEFT__UNKNOWN;

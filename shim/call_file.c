@@ -38,6 +38,7 @@
 #define RWF_NOWAIT 0x00000008
 #endif
 
+#define MQUEUE_MAGIC 0x19800202 /* the kernel's ipc/mqueue.c */
 #define PAGE 4096
 #define CURRENT (-1L) /* the position of the open file */
 
@@ -55,11 +56,11 @@
 
 #define DEVICES 16 /* whose file systems are remembered */
 
-/* Those have more to do with who calls than with a disk: the carrier makes the calls. */
-static bool is_of_the_caller(long type)
+/* Those have more to do with who calls, or with readiness, than with a disk. */
+static bool is_no_file(long type)
 {
 	return type == PROC_SUPER_MAGIC || type == SECURITYFS_MAGIC || type == SELINUX_MAGIC ||
-	       type == SMACK_MAGIC;
+	       type == SMACK_MAGIC || type == MQUEUE_MAGIC;
 }
 
 static bool is_in_memory(long type)
@@ -71,7 +72,7 @@ static enum weft__kind kind_of(long type)
 {
 	if (is_in_memory(type))
 		return WEFT__MEMORY;
-	return is_of_the_caller(type) ? WEFT__OTHER : WEFT__FILE;
+	return is_no_file(type) ? WEFT__OTHER : WEFT__FILE;
 }
 
 static struct {

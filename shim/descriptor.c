@@ -146,6 +146,8 @@ struct weft__fd *weft__fd_claim(struct weft__call *c)
 	if (weft__unlikely(fd->kind == WEFT__UNKNOWN)) {
 		if (!learn(fd, (int)c->arg[0]))
 			return NULL;
+		if (fd->kind == WEFT__FILE && fd->armed != 0)
+			fd->kind = WEFT__OTHER; /* it can be waited for, as some of sysfs */
 		if (fd->kind == WEFT__FILE)
 			fd->cached = (struct weft__cached){.placed = false};
 	}
