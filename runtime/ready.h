@@ -34,6 +34,7 @@ struct weft__cached {
 	uint8_t hits;      /* how many of them the cache had, one after the other */
 	uint8_t left;      /* how many more are sure to be cached */
 	bool placed;       /* position is known */
+	bool cold;         /* a read has missed, and what is ahead was not all there since */
 };
 
 /** The record of one descriptor number. Zero-filled means: nothing known. */

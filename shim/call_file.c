@@ -49,6 +49,7 @@
 /* A neighbourhood, how many hits make it worth a question, how many reads the answer is good for. */
 #define REGION ((uint64_t)256 * 1024)
 #define HITS 16
+#define AHEAD ((uint64_t)1024 * 1024) /* more than the kernel reads ahead */
 #define SURE 255
 
 /* For how long: as many looks at the loop, some milliseconds, and no idle wait. */
@@ -246,6 +247,34 @@ static long try_cached(const struct weft__call *c, const struct transfer *io)
 }
 
 /*
+ * Whether the page cache has a range of a file, as far as the file goes: 0, -EAGAIN, or another error
+ * when that cannot be told (before Linux 6.5, or of a file that is not the caller's).
+ */
+static long look_cached(long number, uint64_t start, uint64_t bytes)
+{
+	struct {
+		uint64_t start, bytes;
+	} range = {start, bytes};
+	struct {
+		uint64_t cached, dirty, writeback, evicted, recently_evicted;
+	} now;
+	struct stat status;
+	long err;
+
+	if (weft__denied[SYS_cachestat])
+		return -ENOSYS;
+	err = weft__raw(SYS_fstat, number, &status);
+	if (err != 0 || (uint64_t)status.st_size <= start)
+		return err;
+	if (start + bytes > (uint64_t)status.st_size)
+		bytes = range.bytes = (uint64_t)status.st_size - start;
+	err = weft__raw(SYS_cachestat, number, &range, &now, 0);
+	if (err != 0)
+		return err;
+	return now.cached >= (start + bytes + PAGE - 1) / PAGE - start / PAGE ? 0 : -EAGAIN;
+}
+
+/*
  * Whether a transfer that came out short has come to its end. What is not cached begins with a page.
  */
 static bool is_at_end(const struct transfer *io, long n)
@@ -268,12 +297,32 @@ static long complete(const struct weft__call *c, const struct transfer *io, long
 			rest.position += n;
 		more = try_cached(c, &rest);
 	}
-	if (more == -EAGAIN)
+	if (more == -EAGAIN) {
+		c->fd->cached.cold = true;
 		return offload_rest(c, io, n);
+	}
 	if (more <= 0)
 		return n;
 	n += more;
 	return n < io->bytes ? offload_rest(c, io, n) : n;
+}
+
+/*
+ * Whether a read would make the carrier submit requests to a disk, for which it may have to wait, in
+ * spite of RWF_NOWAIT: it does to read ahead. Asked after a miss, until all is there that is ahead.
+ */
+static bool is_cold(const struct weft__call *c, const struct transfer *io)
+{
+	struct weft__cached *cached = &c->fd->cached;
+	long place = io->position;
+
+	if (io->writes || !cached->cold)
+		return false;
+	if (place == CURRENT)
+		place = weft__raw(SYS_lseek, c->arg[0], 0, SEEK_CUR);
+	cached->cold = place >= 0 && look_cached(c->arg[0], (uint64_t)place,
+						 (uint64_t)io->bytes + AHEAD) == -EAGAIN;
+	return cached->cold;
 }
 
 static bool may_try(const struct weft__call *c, const struct transfer *io)
@@ -283,26 +332,7 @@ static bool may_try(const struct weft__call *c, const struct transfer *io)
 	return c->fd->kind == WEFT__FILE && io->bytes <= WEFT__MUCH &&
 	       (c->fd->no_nowait & way) == 0 &&
 	       !weft__denied[io->writes ? SYS_pwritev2 : SYS_preadv2] &&
-	       !weft__fd_synchronous(c->fd, (int)c->arg[0], way);
-}
-
-static bool is_whole(long number, uint32_t region)
-{
-	struct {
-		uint64_t start, bytes;
-	} range = {(uint64_t)region * REGION, REGION};
-	struct {
-		uint64_t cached, dirty, writeback, evicted, recently_evicted;
-	} now;
-	struct stat status;
-
-	if (weft__denied[SYS_cachestat] || weft__raw(SYS_fstat, number, &status) != 0)
-		return false;
-	if (range.start + range.bytes > (uint64_t)status.st_size)
-		range.bytes = (uint64_t)status.st_size - range.start;
-	return (uint64_t)status.st_size > range.start &&
-	       weft__raw(SYS_cachestat, number, &range, &now, 0) == 0 &&
-	       now.cached >= (range.bytes + PAGE - 1) / PAGE;
+	       !weft__fd_synchronous(c->fd, (int)c->arg[0], way) && !is_cold(c, io);
 }
 
 /* Where a read is, as far as that is known; CURRENT: it is not. */
@@ -341,7 +371,7 @@ static void note_hit(const struct weft__call *c, long place)
 	if (++cached->hits < HITS)
 		return;
 	cached->hits = 0;
-	if (is_whole(c->arg[0], region)) {
+	if (look_cached(c->arg[0], region * REGION, REGION) == 0) {
 		cached->age = age;
 		cached->hits = HITS - 1;
 		cached->left = SURE;
@@ -393,8 +423,10 @@ static long transfer(const struct weft__call *c, const struct transfer *io)
 		c->fd->no_nowait |= io->writes ? POLLOUT : POLLIN;
 		n = -EAGAIN;
 	}
-	if (n == -EAGAIN)
+	if (n == -EAGAIN) {
+		c->fd->cached.cold = true;
 		return offload_rest(c, io, 0);
+	}
 	if (!is_at_end(io, n))
 		return complete(c, io, n);
 	if (n > 0) {
