@@ -12,9 +12,6 @@
 #include "thread.h"
 #include "times.h"
 
-/* How long a call waits between tries that no offload thread can make. */
-#define TRY_AGAIN_NS UINT64_C(5000000)
-
 /* A signal for who made the call went to the thread that made it. */
 static void pass_signal_on(int signal)
 {
@@ -65,7 +62,7 @@ long weft__blocking_until(const struct weft__call *c, weft__attempt *attempt, in
 			return weft__blocks(c);
 		if (deadline_ns != 0 && weft__now_ns() >= deadline_ns)
 			return result;
-		if (weft__park(weft__now_ns() + TRY_AGAIN_NS) == -EINTR)
+		if (weft__park(weft__now_ns() + WEFT__TRY_AGAIN_NS) == -EINTR)
 			return -EINTR;
 	}
 	return end_of(c, &job);
@@ -74,6 +71,17 @@ long weft__blocking_until(const struct weft__call *c, weft__attempt *attempt, in
 long weft__blocking(const struct weft__call *c, weft__attempt *attempt)
 {
 	return weft__blocking_until(c, attempt, -1, 0);
+}
+
+bool weft__blocking_once(const struct weft__call *c, long *ret_result)
+{
+	struct weft__job job = job_of(c);
+
+	weft__counts.parks[c->nr]++;
+	if (weft__offload_call(&job) != 0)
+		return false;
+	*ret_result = end_of(c, &job);
+	return true;
 }
 
 long weft__offloaded(const struct weft__call *c)

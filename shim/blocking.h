@@ -2,9 +2,13 @@
 #ifndef WEFT_BLOCKING_H
 #define WEFT_BLOCKING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "call.h"
+
+/** How long a call waits between tries when no offload thread can make it. */
+#define WEFT__TRY_AGAIN_NS UINT64_C(5000000)
 
 /** A form of a call that does not wait; -EAGAIN when the call would have to. */
 typedef long weft__attempt(const struct weft__call *c);
@@ -23,6 +27,9 @@ typedef long weft__attempt(const struct weft__call *c);
  * @return the call's result; -EINTR when the task is wanted meanwhile
  */
 long weft__blocking(const struct weft__call *c, weft__attempt *attempt);
+
+/** As weft__blocking(), but false when no offload thread is to be had, and *ret_result is not set. */
+bool weft__blocking_once(const struct weft__call *c, long *ret_result);
 
 /**
  * As weft__blocking(), for a call whose argument `timeout_arg` points to how long it may wait.

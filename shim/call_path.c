@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -146,23 +147,125 @@ static long open_device(const struct weft__call *c, dev_t device)
 	return device_waits(device) ? weft__blocking(c, NULL) : WEFT__PASS;
 }
 
-/* A FIFO opens once its other end is opened too, maybe by a task of this process. */
+/* The call with O_NONBLOCK; -EAGAIN when it says more than is known here. */
+static long open_nonblock(const struct weft__call *c)
+{
+	struct open_how how;
+
+	switch (c->nr) {
+	case SYS_open:
+		return weft__raw(SYS_open, c->arg[0], c->arg[1] | O_NONBLOCK, c->arg[2]);
+	case SYS_openat:
+		return weft__raw(SYS_openat, c->arg[0], c->arg[1], c->arg[2] | O_NONBLOCK,
+				 c->arg[3]);
+	case SYS_creat:
+		return weft__raw(SYS_open, c->arg[0], O_CREAT | O_WRONLY | O_TRUNC | O_NONBLOCK,
+				 c->arg[1]);
+	default:
+		if (c->arg[3] != sizeof(how))
+			return -EAGAIN;
+		if (weft__copy(&how, (void *)c->arg[2], sizeof(how)) != 0)
+			return -EFAULT;
+		how.flags |= O_NONBLOCK;
+		return weft__raw(SYS_openat2, c->arg[0], c->arg[1], &how, sizeof(how));
+	}
+}
+
+static long without_nonblock(long number)
+{
+	if (number >= 0)
+		weft__raw(SYS_fcntl, number, F_SETFL,
+			  weft__raw(SYS_fcntl, number, F_GETFL) & ~O_NONBLOCK);
+	return number;
+}
+
+/* It fails where there is no reader, and lets one go on that waits. */
+static long try_writer(const struct weft__call *c)
+{
+	long number = open_nonblock(c);
+
+	return number == -ENXIO ? -EAGAIN : without_nonblock(number);
+}
+
+/* Whether a FIFO has a writer, or had one since it was opened. Nothing is taken by a read to nowhere. */
+static bool has_writer(long number)
+{
+	struct pollfd events = {.fd = (int)number, .events = POLLIN};
+
+	return weft__raw(SYS_read, number, 8L, 1L) != 0 || weft__raw(SYS_poll, &events, 1L, 0) > 0;
+}
+
+/* The FIFO is open then, as writers are to see, but its number is nobody's before there is one. */
+static long await_writer(const struct weft__call *c)
+{
+	long number = open_nonblock(c);
+
+	if (number == -EAGAIN)
+		return weft__blocking(c, NULL);
+	while (number >= 0 && !has_writer(number))
+		if (weft__park(weft__now_ns() + WEFT__TRY_AGAIN_NS) == -EINTR) {
+			weft__raw(SYS_close, number);
+			return -EINTR;
+		}
+	return without_nonblock(number);
+}
+
+/*
+ * A FIFO opens once its other end is opened too, maybe by a task of this process: so that one must
+ * not have to wait for an offload thread which this one has.
+ */
+static long open_fifo(const struct weft__call *c, long flags)
+{
+	long number;
+
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		return weft__blocking(c, try_writer);
+	return weft__blocking_once(c, &number) ? number : await_writer(c);
+}
+
+static long look_up(long folder, long path, long flags, struct stat *status)
+{
+	bool follows = (flags & (O_NOFOLLOW | O_EXCL)) == 0;
+	struct weft__call look = {
+		.nr = SYS_newfstatat,
+		.arg = {folder, path, (long)status, follows ? 0 : AT_SYMLINK_NOFOLLOW}};
+
+	return weft__paths_wait ? weft__offloaded(&look)
+				: weft__raw(SYS_newfstatat, look.arg[0], look.arg[1], look.arg[2],
+					    look.arg[3]);
+}
+
+/* Maybe a FIFO, maybe a server's file: which of them matters only if FIFOs have all the threads. */
+static long open_far(const struct weft__call *c, long folder, long path, long flags)
+{
+	struct stat status;
+	long number;
+
+	if ((flags & O_NONBLOCK) != 0)
+		return weft__offloaded(c);
+	if (weft__blocking_once(c, &number))
+		return number;
+	if (look_up(folder, path, flags, &status) != 0)
+		return weft__offloaded(c);
+	if (S_ISFIFO(status.st_mode) && (flags & O_ACCMODE) != O_RDWR)
+		return open_fifo(c, flags);
+	return S_ISCHR(status.st_mode) ? weft__blocking(c, NULL) : weft__offloaded(c);
+}
+
 static long open_path(struct weft__call *c, long folder, long path, long flags)
 {
 	struct stat status;
 	long number = weft__open_name((uintptr_t)path, flags);
-	bool follows = (flags & (O_NOFOLLOW | O_EXCL)) == 0;
 
 	if (number != WEFT__PASS)
 		return number;
 	if (weft__paths_wait)
-		return (flags & O_NONBLOCK) != 0 ? weft__offloaded(c) : weft__blocking(c, NULL);
+		return open_far(c, folder, path, flags);
 	if ((flags & O_TMPFILE) == O_TMPFILE)
 		return weft__offloaded(c);
 	if ((flags & (O_PATH | O_DIRECTORY)) != 0)
 		return WEFT__PASS;
-	if (weft__raw(SYS_newfstatat, folder, path, &status, follows ? 0 : AT_SYMLINK_NOFOLLOW) !=
-	    0)
+	if (look_up(folder, path, flags, &status) != 0)
 		return (flags & O_CREAT) != 0 ? weft__offloaded(c) : WEFT__PASS;
 	if (S_ISREG(status.st_mode) && (flags & O_TRUNC) != 0 && status.st_blocks >= MANY_BLOCKS)
 		return weft__offloaded(c);
@@ -170,7 +273,7 @@ static long open_path(struct weft__call *c, long folder, long path, long flags)
 		return WEFT__PASS;
 	if (S_ISCHR(status.st_mode))
 		return open_device(c, status.st_rdev);
-	return S_ISFIFO(status.st_mode) && (flags & O_ACCMODE) != O_RDWR ? weft__blocking(c, NULL)
+	return S_ISFIFO(status.st_mode) && (flags & O_ACCMODE) != O_RDWR ? open_fifo(c, flags)
 									 : WEFT__PASS;
 }
 

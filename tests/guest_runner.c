@@ -1,6 +1,7 @@
 /* Every guest program runs twice, plain and under weft: same transcript, same end.
  *
  * The list of guests is semantics/table.def; each becomes a test of its own, named by its sentence.
+ * Those that run with settings are compared with one plain run.
  */
 #include "run_program.h"
 
@@ -8,37 +9,52 @@
 #include <string.h>
 #include <sys/wait.h>
 
-static void compare_runs(const char *program, char *setting)
+static void compare_runs(const char *program, const struct outcome *plain, char *setting)
 {
 	char *const argv[] = {(char *)program, NULL}, *const settings[] = {setting, NULL};
-	struct outcome plain = run_program(PLAIN, argv, NULL);
 	struct outcome woven = run_program(UNDER_WEFT, argv, settings);
 	char plain_end[64];
 
-	strcpy(plain_end, ending(&plain));
+	strcpy(plain_end, ending(plain));
+	cr_assert(strcmp(plain_end, ending(&woven)) == 0 && plain->out_bytes == woven.out_bytes &&
+			  memcmp(plain->out, woven.out, (size_t)plain->out_bytes) == 0,
+		  "plain: %s, under weft: %s %s\n--- plain stdout\n%.8000s\n--- weft "
+		  "stdout\n%.8000s\n"
+		  "--- plain stderr\n%.2000s\n--- weft stderr\n%.4000s",
+		  plain_end, ending(&woven), setting == NULL ? "" : setting, plain->out, woven.out,
+		  plain->err, woven.err);
+	forget_outcome(&woven);
+}
+
+/* Plain, and under weft with each of the settings, of which NULL is the last. */
+static void compare(const char *program, char *const settings[])
+{
+	char *const argv[] = {(char *)program, NULL};
+	struct outcome plain = run_program(PLAIN, argv, NULL);
+	const char *plain_end = ending(&plain);
+
 	/* 1 is what a guest's own checks end with, 126 and 127 that it did not start; none means it */
 	cr_assert(strcmp(plain_end, "exit 1") != 0 && strcmp(plain_end, "exit 126") != 0 &&
 			  strcmp(plain_end, "exit 127") != 0 && !plain.is_hung,
 		  "the guest fails by itself: %s\n--- stderr\n%.4000s", plain_end, plain.err);
-	cr_assert(strcmp(plain_end, ending(&woven)) == 0 && plain.out_bytes == woven.out_bytes &&
-			  memcmp(plain.out, woven.out, (size_t)plain.out_bytes) == 0,
-		  "plain: %s, under weft: %s\n--- plain stdout\n%.8000s\n--- weft stdout\n%.8000s\n"
-		  "--- plain stderr\n%.2000s\n--- weft stderr\n%.4000s",
-		  plain_end, ending(&woven), plain.out, woven.out, plain.err, woven.err);
+	do
+		compare_runs(program, &plain, *settings);
+	while (*settings != NULL && *++settings != NULL);
 	forget_outcome(&plain);
-	forget_outcome(&woven);
 }
 
+static char *const no_settings[] = {NULL};
+
+#define WAY(way, ...) static char *const with_##way[] = {__VA_ARGS__, NULL};
 #define GUEST(program, sentence) \
 	Test(guests, sentence) \
 	{ \
-		compare_runs(GUEST_DIR "/" #program, NULL); \
+		compare(GUEST_DIR "/" #program, no_settings); \
 	}
-#define GUEST_CAUGHT(program, sentence) \
-	Test(caught, sentence) \
+#define GUEST_WITH(program, way, sentence) \
+	Test(way, sentence) \
 	{ \
-		compare_runs(GUEST_DIR "/" #program, "WEFT_CATCH=all"); \
-		compare_runs(GUEST_DIR "/" #program, "WEFT_CATCH=only"); \
+		compare(GUEST_DIR "/" #program, with_##way); \
 	}
 #define GUEST_LATER(program, sentence, reason) \
 	Test(guests, sentence) \

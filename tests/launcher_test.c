@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define NO_THREADS GUEST_DIR "/no_threads"
+#define LOOK_INSIDE GUEST_DIR "/look_inside"
 
 static char dir[] = "/tmp/weft-launcher-XXXXXX";
 static char path[64];
@@ -114,6 +115,82 @@ Test(launcher, an_unknown_option_is_2_with_the_usage)
 	cr_expect_str_eq(outcome.out, "");
 	cr_expect(strcasestr(outcome.err, "usage") != NULL, "%s", outcome.err);
 	forget_outcome(&outcome);
+}
+
+Test(launcher, an_option_without_its_value_is_2)
+{
+	static const char *const options[] = {"--catch", "--offload-paths", "--offload-threads",
+					      "--preempt-ms", "--stats=1"};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		struct outcome outcome = run_weft((char *)options[i], "true");
+
+		expect_exit(&outcome, 2);
+		cr_expect_str_eq(outcome.out, "");
+		forget_outcome(&outcome);
+	}
+}
+
+static bool is_in_line(const char *text, const char *line, const char *word)
+{
+	const char *begin = strstr(text, line);
+
+	return begin != NULL && memmem(begin, strcspn(begin, "\n"), word, strlen(word)) != NULL;
+}
+
+Test(launcher, offload_paths_reaches_the_library)
+{
+	struct outcome yes = run_weft("--stats", "--offload-paths=1", LOOK_INSIDE, "10");
+	struct outcome no = run_weft("--stats", "--offload-paths=0", LOOK_INSIDE, "10");
+
+	expect_exit(&yes, 23);
+	expect_exit(&no, 23);
+	cr_expect(is_in_line(yes.err, "parks:", " openat "), "stderr:\n%s", yes.err);
+	cr_expect(!is_in_line(no.err, "parks:", " openat "), "stderr:\n%s", no.err);
+	forget_outcome(&yes);
+	forget_outcome(&no);
+}
+
+Test(launcher, catch_reaches_the_library)
+{
+	struct outcome all = run_weft("--stats", "--catch=all", LOOK_INSIDE, "10");
+	struct outcome only = run_weft("--stats", "--catch=only", LOOK_INSIDE, "10");
+
+	expect_exit(&all, 23);
+	expect_exit(&only, 23);
+	cr_expect(strstr(all.err, "caught: ") != NULL, "stderr:\n%s", all.err);
+	cr_expect(strstr(only.err, "caught: ") != NULL, "stderr:\n%s", only.err);
+	cr_expect_str_eq(all.out, "kernel threads: 1\nlibc's code: changed\n");
+	cr_expect_str_eq(only.out, "kernel threads: 1\nlibc's code: as in its file\n");
+	forget_outcome(&all);
+	forget_outcome(&only);
+}
+
+Test(launcher, an_option_goes_before_the_environment)
+{
+	char *const argv[] = {"--catch=only", LOOK_INSIDE, "10", NULL};
+	char *const settings[] = {"WEFT_CATCH=none", NULL};
+	struct outcome outcome = run_program(UNDER_WEFT, argv, settings);
+
+	expect_exit(&outcome, 23);
+	cr_expect_str_eq(outcome.out, "kernel threads: 1\nlibc's code: as in its file\n");
+	forget_outcome(&outcome);
+}
+
+Test(launcher, a_bad_value_of_an_option_is_one_line_of_the_library)
+{
+	static const char *const options[] = {"--catch=some", "--catch=", "--offload-paths=2",
+					      "--offload-threads=0", "--preempt-ms=now"};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		struct outcome outcome = run_weft((char *)options[i], LOOK_INSIDE, "10");
+		bool is_empty = options[i][strlen(options[i]) - 1] == '=';
+
+		expect_exit(&outcome, 23);
+		cr_expect_eq(count_lines(outcome.err), is_empty ? 0 : 1, "%s: stderr:\n%s",
+			     options[i], outcome.err);
+		forget_outcome(&outcome);
+	}
 }
 
 Test(launcher, no_program_at_all_is_2)

@@ -96,6 +96,70 @@ Test(library, a_bad_setting_is_one_line_and_the_default_is_used)
 	expect_inside(&outcome, 1, "changed");
 }
 
+Test(library, each_bad_value_is_one_line_that_says_what_is_taken)
+{
+	static char *const bad[][2] = {{"WEFT_OFFLOAD_PATHS=2", "taken as auto"},
+				       {"WEFT_OFFLOAD_PATHS=no", "taken as auto"},
+				       {"WEFT_OFFLOAD_PATHS=Auto", "taken as auto"},
+				       {"WEFT_CATCH=1", "taken as none"},
+				       {"WEFT_CATCH=all,only", "taken as none"},
+				       {"WEFT_CATCH=ONLY", "taken as none"},
+				       {"WEFT_OFFLOAD_THREADS=0", "taken as 64"},
+				       {"WEFT_OFFLOAD_THREADS=1025", "taken as 64"},
+				       {"WEFT_OFFLOAD_THREADS=2x", "taken as 64"},
+				       {"WEFT_OFFLOAD_THREADS=+2", "taken as 64"},
+				       {"WEFT_PREEMPT_MS=-1", "taken as 10"},
+				       {"WEFT_PREEMPT_MS=10001", "taken as 10"}};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct outcome outcome = look_inside(UNDER_WEFT, "10", bad[i][0], NULL);
+
+		cr_expect(count_lines(outcome.err) == 1 && strstr(outcome.err, bad[i][0]) != NULL &&
+				  strstr(outcome.err, bad[i][1]) != NULL,
+			  "%s: stderr:\n%s", bad[i][0], outcome.err);
+		cr_expect(strstr(outcome.out, "libc's code: changed") != NULL, "%s: stdout:\n%s",
+			  bad[i][0], outcome.out);
+		forget_outcome(&outcome);
+	}
+}
+
+Test(library, an_empty_value_is_as_none)
+{
+	static char *const empty[] = {"WEFT_OFFLOAD_PATHS=", "WEFT_CATCH=", "WEFT_OFFLOAD_THREADS=",
+				      "WEFT_PREEMPT_MS=", "WEFT_STATS="};
+
+	for (size_t i = 0; i < sizeof(empty) / sizeof(*empty); i++) {
+		struct outcome outcome = look_inside(UNDER_WEFT, "10", empty[i], NULL);
+
+		cr_expect_str_eq(outcome.err, "");
+		forget_outcome(&outcome);
+	}
+}
+
+/* Whether the statistics tell of a task that parked until its file was opened. */
+static bool look_ups_are_offloaded(char *setting)
+{
+	struct outcome outcome = look_inside(UNDER_WEFT, "10", "WEFT_STATS=1", setting);
+	const char *parks = strstr(outcome.err, "parks:");
+	bool offloaded;
+
+	cr_assert(parks != NULL, "stderr:\n%s", outcome.err);
+	offloaded = memmem(parks, strcspn(parks, "\n"), " openat ", 8) != NULL;
+	forget_outcome(&outcome);
+	return offloaded;
+}
+
+/* By default it depends on what is mounted here. */
+Test(library, look_ups_are_offloaded_as_it_is_said)
+{
+	bool by_default = look_ups_are_offloaded(NULL);
+
+	cr_expect(look_ups_are_offloaded("WEFT_OFFLOAD_PATHS=1"));
+	cr_expect(!look_ups_are_offloaded("WEFT_OFFLOAD_PATHS=0"));
+	cr_expect_eq(look_ups_are_offloaded("WEFT_OFFLOAD_PATHS=auto"), by_default);
+	cr_expect_eq(look_ups_are_offloaded("WEFT_OFFLOAD_PATHS=banana"), by_default);
+}
+
 Test(library, a_bad_weft_itself_is_one_line_and_means_off)
 {
 	struct outcome outcome = look_inside(PLAIN, "10", PRELOADED, "WEFT=banana");

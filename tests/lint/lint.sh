@@ -125,6 +125,7 @@ check runtime_exports_only_weft_names
 check preload_exports_only_what_it_must
 check calls_are_all_there_once_and_in_order
 check calls_of_libc_are_classified
+check each_answered_call_has_a_test
 check readme_table_is_that_of_calls_def
 check top_level_holds_only_what_was_agreed
 check nothing_is_left_for_later

@@ -195,6 +195,13 @@ static long read_of(int fd, size_t len)
 	return result;
 }
 
+ANSWERS(signalfd, new, as_fd(ask(-1, &(uint64_t){1}, 8)))
+ANSWERS(signalfd, short_mask, ask(-1, &(uint64_t){1}, 4))
+ANSWERS(signalfd, no_mask, ask(-1, NULL, 8))
+ANSWERS(signalfd, other_kind, ask(0, &(uint64_t){1}, 8))
+ANSWERS(signalfd4, new, as_fd(ask(-1, &(uint64_t){1}, 8, O_CLOEXEC)))
+ANSWERS(signalfd4, bad_flags, ask(-1, &(uint64_t){1}, 8, 1))
+ANSWERS(signalfd4, closed, ask(999, &(uint64_t){1}, 8, 0))
 ANSWERS(read, eventfd_too_short, read_of(eventfd(1, 0), 7))
 ANSWERS(read, eventfd_with, read_of(eventfd(1, 0), 8))
 ANSWERS(read, timerfd_too_short, read_of(timerfd_create(CLOCK_MONOTONIC, 0), 7))
