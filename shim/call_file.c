@@ -5,9 +5,7 @@
  * offload thread. File systems that do not take the flag (ext4, for writes) have all done there:
  * they may wait for the journal. O_DIRECT and O_SYNC wait for the disk in spite of the flag.
  *
- * preadv2(2) costs more than pread(2), a tenth of a read of 4 KB. Where many reads in a row have been
- * in the cache, cachestat(2) tells for the whole neighbourhood, and the next ones go to the kernel as
- * they are: for the milliseconds in which nothing of it will be dropped.
+ * What is surely there goes to the kernel as it is (page_cache.h).
  *
  * The kernel lets one call at a time use the position of an open file, and holds a lock while it
  * does. The carrier must not run into that lock while an offload thread has it, and a read of which
@@ -17,13 +15,8 @@
 #include "file.h"
 
 #include <errno.h>
-#include <linux/magic.h>
 #include <poll.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 
 #include "blocking.h"
 #include "denied.h"
@@ -31,6 +24,7 @@
 #include "handlers.h"
 #include "memory.h"
 #include "offload.h"
+#include "page_cache.h"
 #include "send.h"
 #include "shim.h"
 
@@ -38,100 +32,13 @@
 #define RWF_NOWAIT 0x00000008
 #endif
 
-#define MQUEUE_MAGIC 0x19800202 /* the kernel's ipc/mqueue.c */
-#define PAGE 4096
-#define CURRENT (-1L) /* the position of the open file */
-
-#ifndef SYS_cachestat
-#define SYS_cachestat 451
-#endif
-
-/* A neighbourhood, how many hits make it worth a question, how many reads the answer is good for. */
-#define REGION ((uint64_t)256 * 1024)
-#define HITS 16
-#define AHEAD ((uint64_t)1024 * 1024) /* more than the kernel reads ahead */
-#define SURE 255
-
-/* For how long: as many looks at the loop, some milliseconds, and no idle wait. */
-#define YOUNG (WEFT__IDLE_AGE - 1)
-
-#define DEVICES 16 /* whose file systems are remembered */
-
-/* Those have more to do with who calls, or with readiness, than with a disk. */
-static bool is_no_file(long type)
-{
-	return type == PROC_SUPER_MAGIC || type == SECURITYFS_MAGIC || type == SELINUX_MAGIC ||
-	       type == SMACK_MAGIC || type == MQUEUE_MAGIC;
-}
-
-static bool is_in_memory(long type)
-{
-	return type == TMPFS_MAGIC || type == RAMFS_MAGIC || type == HUGETLBFS_MAGIC;
-}
-
-static enum weft__kind kind_of(long type)
-{
-	if (is_in_memory(type))
-		return WEFT__MEMORY;
-	return is_no_file(type) ? WEFT__OTHER : WEFT__FILE;
-}
-
-static struct {
-	uint64_t device;
-	enum weft__kind kind; /* WEFT__UNKNOWN: the place is free */
-} known[DEVICES];
-
-static enum weft__kind remember(uint64_t device, enum weft__kind kind)
-{
-	static unsigned int next;
-
-	known[next].device = device;
-	known[next].kind = kind;
-	next = (next + 1) % DEVICES;
-	return kind;
-}
-
-/* The one that every program has and nobody waits for. */
-static void remember_proc(void)
-{
-	struct statfs system;
-	struct stat status;
-
-	if (weft__raw(SYS_stat, "/proc", &status) == 0 &&
-	    weft__raw(SYS_statfs, "/proc", &system) == 0 && system.f_type == PROC_SUPER_MAGIC)
-		remember(status.st_dev, kind_of(system.f_type));
-}
-
-/* fstatfs(2) may ask a server, hence the offload thread: once for each device. */
-static enum weft__kind ask_kind(long number)
-{
-	struct statfs system;
-	struct weft__call c = {.nr = SYS_fstatfs, .arg = {number, (long)&system}};
-
-	return weft__offloaded(&c) == 0 ? kind_of(system.f_type) : WEFT__FILE;
-}
-
-enum weft__kind weft__file_kind(long number, uint64_t device)
-{
-	if (major(device) != 0)
-		return WEFT__FILE; /* on a disk */
-	if (weft__denied[SYS_statfs] || weft__denied[SYS_fstatfs] || weft__denied[SYS_stat])
-		return WEFT__FILE;
-	if (known[0].kind == WEFT__UNKNOWN)
-		remember_proc();
-	for (unsigned int i = 0; i < DEVICES; i++)
-		if (known[i].kind != WEFT__UNKNOWN && known[i].device == device)
-			return known[i].kind;
-	return remember(device, ask_kind(number));
-}
-
 /* What a call is to move, and what of that is still to be moved. */
 struct transfer {
 	bool writes;
 	struct iovec one;  /* of a call without a vector */
 	struct iovec *iov; /* the program's, or &one */
 	long n;
-	long position;  /* or CURRENT */
+	long position;  /* or WEFT__CURRENT */
 	long flags;     /* of preadv2(2) and pwritev2(2) */
 	long bytes;     /* in all; or a negative error */
 	uint32_t order; /* of the file when the position is moved, else 0 */
@@ -159,7 +66,7 @@ static void describe(struct transfer *io, const struct weft__call *c)
 	case SYS_write:
 	case SYS_readv:
 	case SYS_writev:
-		io->position = CURRENT;
+		io->position = WEFT__CURRENT;
 		break;
 	case SYS_preadv2:
 	case SYS_pwritev2:
@@ -169,7 +76,7 @@ static void describe(struct transfer *io, const struct weft__call *c)
 		at_position = false;
 		break;
 	}
-	if (at_position && io->position == CURRENT)
+	if (at_position && io->position == WEFT__CURRENT)
 		io->order = c->fd->order;
 	switch (c->nr) {
 	case SYS_read:
@@ -196,7 +103,7 @@ static struct weft__call rest_of(const struct weft__call *c, const struct transf
 	size_t step = (size_t)done;
 	long first = 0;
 
-	if (io->position != CURRENT)
+	if (io->position != WEFT__CURRENT)
 		rest.arg[3] += done;
 	if (io->iov == &io->one) {
 		rest.arg[1] += done;
@@ -247,40 +154,12 @@ static long try_cached(const struct weft__call *c, const struct transfer *io)
 }
 
 /*
- * Whether the page cache has a range of a file, as far as the file goes: 0, -EAGAIN, or another error
- * when that cannot be told (before Linux 6.5, or of a file that is not the caller's).
- */
-static long look_cached(long number, uint64_t start, uint64_t bytes)
-{
-	struct {
-		uint64_t start, bytes;
-	} range = {start, bytes};
-	struct {
-		uint64_t cached, dirty, writeback, evicted, recently_evicted;
-	} now;
-	struct stat status;
-	long err;
-
-	if (weft__denied[SYS_cachestat])
-		return -ENOSYS;
-	err = weft__raw(SYS_fstat, number, &status);
-	if (err != 0 || (uint64_t)status.st_size <= start)
-		return err;
-	if (start + bytes > (uint64_t)status.st_size)
-		bytes = range.bytes = (uint64_t)status.st_size - start;
-	err = weft__raw(SYS_cachestat, number, &range, &now, 0);
-	if (err != 0)
-		return err;
-	return now.cached >= (start + bytes + PAGE - 1) / PAGE - start / PAGE ? 0 : -EAGAIN;
-}
-
-/*
  * Whether a transfer that came out short has come to its end. What is not cached begins with a page.
  */
 static bool is_at_end(const struct transfer *io, long n)
 {
 	return n <= 0 || n >= io->bytes ||
-	       (io->position != CURRENT && (io->position + n) % PAGE != 0);
+	       (io->position != WEFT__CURRENT && (io->position + n) % WEFT__PAGE != 0);
 }
 
 /* What the cache had of a read, and the rest. At the file's end there is none: looked for at once. */
@@ -293,7 +172,7 @@ static long complete(const struct weft__call *c, const struct transfer *io, long
 		rest.one.iov_base = (char *)io->one.iov_base + n;
 		rest.one.iov_len -= (size_t)n;
 		rest.iov = &rest.one;
-		if (io->position != CURRENT)
+		if (io->position != WEFT__CURRENT)
 			rest.position += n;
 		more = try_cached(c, &rest);
 	}
@@ -307,24 +186,6 @@ static long complete(const struct weft__call *c, const struct transfer *io, long
 	return n < io->bytes ? offload_rest(c, io, n) : n;
 }
 
-/*
- * Whether a read would make the carrier submit requests to a disk, for which it may have to wait, in
- * spite of RWF_NOWAIT: it does to read ahead. Asked after a miss, until all is there that is ahead.
- */
-static bool is_cold(const struct weft__call *c, const struct transfer *io)
-{
-	struct weft__cached *cached = &c->fd->cached;
-	long place = io->position;
-
-	if (io->writes || !cached->cold)
-		return false;
-	if (place == CURRENT)
-		place = weft__raw(SYS_lseek, c->arg[0], 0, SEEK_CUR);
-	cached->cold = place >= 0 && look_cached(c->arg[0], (uint64_t)place,
-						 (uint64_t)io->bytes + AHEAD) == -EAGAIN;
-	return cached->cold;
-}
-
 static bool may_try(const struct weft__call *c, const struct transfer *io)
 {
 	int way = io->writes ? POLLOUT : POLLIN;
@@ -332,84 +193,9 @@ static bool may_try(const struct weft__call *c, const struct transfer *io)
 	return c->fd->kind == WEFT__FILE && io->bytes <= WEFT__MUCH &&
 	       (c->fd->no_nowait & way) == 0 &&
 	       !weft__denied[io->writes ? SYS_pwritev2 : SYS_preadv2] &&
-	       !weft__fd_synchronous(c->fd, (int)c->arg[0], way) && !is_cold(c, io);
-}
-
-/* Where a read is, as far as that is known; CURRENT: it is not. */
-static long place_of(const struct weft__cached *cached, const struct transfer *io)
-{
-	if (io->position != CURRENT)
-		return io->position;
-	return cached->placed ? (long)cached->position : CURRENT;
-}
-
-/* Whether what is to be read is known to be in the cache. */
-static bool is_sure(struct weft__cached *cached, const struct transfer *io)
-{
-	long place = place_of(cached, io);
-
-	if (cached->left == 0 || io->writes || place < 0 ||
-	    (uint64_t)place / REGION != cached->region ||
-	    (uint64_t)(place + io->bytes - 1) / REGION != cached->region ||
-	    weft__current->carrier->age - cached->age > YOUNG)
-		return false;
-	cached->left--;
-	return true;
-}
-
-/* A read at a place has been in the cache. After many it is worth asking for the neighbourhood. */
-static void note_hit(const struct weft__call *c, long place)
-{
-	struct weft__cached *cached = &c->fd->cached;
-	uint32_t region = (uint32_t)((uint64_t)place / REGION), age = weft__current->carrier->age;
-
-	if (region != cached->region || age - cached->age > YOUNG) {
-		cached->region = region;
-		cached->age = age;
-		cached->hits = cached->left = 0;
-	}
-	if (++cached->hits < HITS)
-		return;
-	cached->hits = 0;
-	if (look_cached(c->arg[0], region * REGION, REGION) == 0) {
-		cached->age = age;
-		cached->hits = HITS - 1;
-		cached->left = SURE;
-	}
-}
-
-/* A read has moved the position by n; where it was is asked for once. */
-static void move_on(const struct weft__call *c, const struct transfer *io, long n)
-{
-	struct weft__cached *cached = &c->fd->cached;
-	long position;
-
-	if (io->order == 0 || n < 0)
-		return;
-	if (cached->placed) {
-		cached->position += (uint64_t)n;
-		return;
-	}
-	position = weft__raw(SYS_lseek, c->arg[0], 0, SEEK_CUR);
-	cached->placed = position >= 0;
-	cached->position = (uint64_t)position;
-}
-
-/* What the cache has been asked for is there, and what comes next may be. */
-static void note_read(const struct weft__call *c, const struct transfer *io, long n)
-{
-	long place;
-
-	if (c->fd->kind != WEFT__FILE)
-		return; /* its number was closed meanwhile */
-	if (io->writes) {
-		c->fd->cached.placed = false;
-		return;
-	}
-	place = place_of(&c->fd->cached, io);
-	move_on(c, io, n);
-	if (place >= 0)
-		note_hit(c, place);
+	       !weft__fd_synchronous(c->fd, (int)c->arg[0], way) &&
+	       (io->writes ||
+		!weft__cache_is_cold(&c->fd->cached, c->arg[0], io->position, io->bytes));
 }
 
 static long transfer(const struct weft__call *c, const struct transfer *io)
@@ -429,10 +215,12 @@ static long transfer(const struct weft__call *c, const struct transfer *io)
 	}
 	if (!is_at_end(io, n))
 		return complete(c, io, n);
-	if (n > 0) {
-		note_read(c, io, n);
-		weft__spend((unsigned int)(n / PAGE)); /* copied in 0.1 us a page */
-	}
+	if (n > 0 && io->writes)
+		c->fd->cached.placed = false;
+	else if (n > 0)
+		weft__cache_hit(&c->fd->cached, c->arg[0], io->position, n);
+	if (n > 0)
+		weft__spend((unsigned int)(n / WEFT__PAGE)); /* copied in 0.1 us a page */
 	return n;
 }
 
@@ -440,9 +228,10 @@ static long read_now(struct weft__call *c, const struct transfer *io)
 {
 	long n = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
 
-	move_on(c, io, n);
+	if (io->position == WEFT__CURRENT)
+		weft__cache_moved(&c->fd->cached, c->arg[0], n);
 	if (n > 0)
-		weft__spend((unsigned int)(n / PAGE));
+		weft__spend((unsigned int)(n / WEFT__PAGE));
 	return n;
 }
 
@@ -456,10 +245,11 @@ long weft__file_io(struct weft__call *c)
 	if (io.order != 0 && weft__offload_in_order(io.order))
 		return offload_rest(c, &io, 0);
 	if (io.bytes <= WEFT__MUCH && c->fd->kind == WEFT__MEMORY) {
-		weft__spend((unsigned int)(io.bytes / PAGE));
+		weft__spend((unsigned int)(io.bytes / WEFT__PAGE));
 		return WEFT__PASS;
 	}
-	if (c->fd->kind == WEFT__FILE && is_sure(&c->fd->cached, &io))
+	if (c->fd->kind == WEFT__FILE && !io.writes &&
+	    weft__cache_is_sure(&c->fd->cached, io.position, io.bytes))
 		return read_now(c, &io);
 	return transfer(c, &io);
 }
@@ -467,7 +257,7 @@ long weft__file_io(struct weft__call *c)
 static long on_positioned(struct weft__call *c, weft__handler *at_position)
 {
 	struct weft__fd *fd = weft__fd_claim(c);
-	bool current = at_position != NULL && c->arg[3] == CURRENT;
+	bool current = at_position != NULL && c->arg[3] == WEFT__CURRENT;
 
 	if (fd == NULL)
 		return WEFT__PASS;

@@ -3,7 +3,7 @@
  *
  * An end that is a pipe or a socket is waited for until it is ready, as anywhere. What then still
  * waits is a disk, at an end that is a file: an offload thread makes the call. sendfile from a file
- * whose bytes the page cache has (cachestat(2)) is the carrier's.
+ * whose bytes the page cache has is the carrier's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,16 +16,14 @@
 #include "blocking.h"
 #include "descriptor.h"
 #include "handlers.h"
+#include "page_cache.h"
 #include "shim.h"
 
-#ifndef SYS_cachestat
-#define SYS_cachestat 451
-#endif
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #endif
 
-#define PAGE 4096L
+#define PAGE ((long)WEFT__PAGE)
 #define MOST_AT_ONCE (1024 * PAGE) /* of a file, brought into the cache before it is sent */
 
 static bool is_file(const struct weft__fd *fd)
@@ -43,56 +41,36 @@ static struct weft__call end_of(const struct weft__call *c, long number)
 	return end;
 }
 
-struct range {
-	uint64_t start, bytes;
-};
-
-struct cached {
-	uint64_t cached, dirty, writeback, evicted, recently_evicted;
-};
-
 /* Have an offload thread bring a range into the page cache. Best effort. */
-static void fetch(long number, const struct range *range)
+static void fetch(long number, uint64_t from, uint64_t bytes)
 {
-	long start = weft__raw(SYS_mmap, NULL, range->bytes, PROT_READ, MAP_SHARED, number,
-			       range->start);
-	struct weft__call c = {.nr = SYS_madvise,
-			       .arg = {start, (long)range->bytes, MADV_POPULATE_READ}};
+	long start = weft__raw(SYS_mmap, NULL, bytes, PROT_READ, MAP_SHARED, number, from);
+	struct weft__call c = {.nr = SYS_madvise, .arg = {start, (long)bytes, MADV_POPULATE_READ}};
 
 	if (weft__failed(start))
 		return;
 	weft__offloaded(&c);
-	weft__raw(SYS_munmap, start, range->bytes);
+	weft__raw(SYS_munmap, start, bytes);
 }
 
 /*
- * Have what a sendfile is about to take in the page cache; how much of it is there, or less than 0
- * when that cannot be said (before Linux 6.5, or of a file that is not the caller's).
+ * Have what a sendfile is about to take in the page cache; how much of it may be sent, or less than
+ * 0 when that cannot be said.
  */
 static long have_cached(long number, long position, long bytes)
 {
-	struct range range;
-	struct cached now;
-	struct stat status;
+	uint64_t start = (uint64_t)(position & -PAGE), end;
+	long err;
 
-	if (weft__raw(SYS_fstat, number, &status) != 0)
-		return -EBADF;
 	if (bytes > MOST_AT_ONCE)
 		bytes = MOST_AT_ONCE;
-	if (position + bytes > status.st_size)
-		bytes = status.st_size - position;
-	if (bytes <= 0)
-		return 0;
-	range.start = (uint64_t)(position & -PAGE);
-	range.bytes = (uint64_t)((position + bytes + PAGE - 1) & -PAGE) - range.start;
-	for (int tries = 0; tries < 2; tries++) {
-		if (weft__raw(SYS_cachestat, number, &range, &now, 0) != 0)
-			return -ENOSYS;
-		if (now.cached * (uint64_t)PAGE >= range.bytes)
-			return bytes;
-		fetch(number, &range);
+	end = (uint64_t)((position + bytes + PAGE - 1) & -PAGE);
+	err = weft__cache_look(number, (struct weft__range){start, end - start});
+	if (err == -EAGAIN) {
+		fetch(number, start, end - start);
+		err = weft__cache_look(number, (struct weft__range){start, end - start});
 	}
-	return -EAGAIN; /* there is no room for it */
+	return err != 0 ? err : bytes;
 }
 
 /* Where a sendfile reads next: *arg[2], or the file's own position. */
@@ -136,8 +114,6 @@ static long send_some(struct weft__call *c)
 	if (bytes < 0)
 		return weft__fd_nonblock(c->fd, (int)c->arg[0]) ? weft__offloaded(c)
 								: weft__blocking(c, NULL);
-	if (bytes == 0)
-		bytes = most; /* the end of the file, for the kernel to find */
 	if (weft__fd_nonblock(c->fd, (int)c->arg[0]))
 		return weft__raw(SYS_sendfile, c->arg[0], c->arg[1], c->arg[2], bytes);
 	if (c->fd->kind != WEFT__SOCKET || !weft__fd_private(c->fd))

@@ -7,19 +7,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 
 #include "blocking.h"
 #include "denied.h"
 #include "descriptor.h"
-#include "file.h"
 #include "handlers.h"
 #include "shim.h"
 #include "thread.h"
@@ -65,76 +60,6 @@ int weft__socket_option(long number, int option)
 	return value;
 }
 
-/* Streams of bytes without marks: TCP. Unix sockets and MPTCP may return short with more left. */
-static bool is_stream(long number)
-{
-	int domain = weft__socket_option(number, SO_DOMAIN);
-
-	return (domain == AF_INET || domain == AF_INET6) &&
-	       weft__socket_option(number, SO_TYPE) == SOCK_STREAM &&
-	       weft__socket_option(number, SO_PROTOCOL) == IPPROTO_TCP;
-}
-
-/* Descriptors without a file, by what the kernel calls them: whether their reads wait, or not. */
-static const struct {
-	const char *name;
-	enum weft__kind kind;
-	bool written; /* writes may wait, too; else they fail at once */
-} nameless[] = {
-	{"anon_inode:[eventfd]", WEFT__OTHER, true},
-	{"anon_inode:[timerfd]", WEFT__OTHER, false},
-	{"anon_inode:[signalfd]", WEFT__SIGNALFD, false},
-	{"anon_inode:inotify", WEFT__OTHER, false},
-	{"anon_inode:[fanotify]", WEFT__OTHER, false},
-	{"anon_inode:[userfaultfd]", WEFT__UNPOLLED,
-	 false}, /* a blocking one never polls as ready */
-};
-
-/* The rest of them, epoll sets and pidfds among them, have no reads or none that wait. */
-static void learn_nameless(struct weft__fd *fd, long number)
-{
-	char path[32], name[32] = "";
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", (int)number);
-	fd->kind = WEFT__MEMORY;
-	if (weft__denied[SYS_readlink] ||
-	    weft__raw(SYS_readlink, path, name, sizeof(name) - 1) < 0) { /* no /proc here */
-		fd->kind = WEFT__OTHER;
-		return;
-	}
-	for (size_t i = 0; i < sizeof(nameless) / sizeof(nameless[0]); i++)
-		if (strcmp(name, nameless[i].name) == 0) {
-			fd->kind = nameless[i].kind;
-			fd->unwritten = !nameless[i].written;
-		}
-}
-
-static bool learn(struct weft__fd *fd, long number)
-{
-	struct stat status = {.st_mode = 0};
-
-	if (weft__raw(SYS_fstat, number, &status) != 0)
-		return false;
-	if (S_ISSOCK(status.st_mode)) {
-		fd->kind = WEFT__SOCKET;
-		fd->stream = is_stream(number);
-	} else if (S_ISFIFO(status.st_mode)) {
-		fd->kind = WEFT__PIPE;
-	} else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
-		fd->kind = weft__file_kind(number, status.st_dev);
-		fd->order =
-			(uint32_t)((status.st_dev ^ status.st_ino) * 0x9E3779B97F4A7C15ULL >> 32) |
-			1;
-	} else if (S_ISBLK(status.st_mode)) {
-		fd->kind = WEFT__FILE;
-	} else if ((status.st_mode & S_IFMT) == 0) {
-		learn_nameless(fd, number);
-	} else {
-		fd->kind = WEFT__OTHER;
-	}
-	return true;
-}
-
 struct weft__fd *weft__fd_claim(struct weft__call *c)
 {
 	struct weft__fd *fd;
@@ -143,14 +68,8 @@ struct weft__fd *weft__fd_claim(struct weft__call *c)
 	fd = weft__fd_at((int)c->arg[0]);
 	if (weft__unlikely(fd == NULL))
 		return NULL;
-	if (weft__unlikely(fd->kind == WEFT__UNKNOWN)) {
-		if (!learn(fd, (int)c->arg[0]))
-			return NULL;
-		if (fd->kind == WEFT__FILE && fd->armed != 0)
-			fd->kind = WEFT__OTHER; /* it can be waited for, as some of sysfs */
-		if (fd->kind == WEFT__FILE)
-			fd->cached = (struct weft__cached){.placed = false};
-	}
+	if (weft__unlikely(fd->kind == WEFT__UNKNOWN) && !weft__fd_learn(fd, (int)c->arg[0]))
+		return NULL;
 	return c->fd = fd;
 }
 
@@ -185,7 +104,7 @@ void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *list
 	fd->nonblock_epoch = nonblock_epoch;
 	fd->fork_epoch = fork_epoch;
 	if (listener == NULL) {
-		fd->stream = is_stream(number);
+		fd->stream = weft__is_stream(number);
 		return;
 	}
 	fd->stream = listener->stream;

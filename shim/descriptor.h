@@ -23,6 +23,12 @@
  */
 struct weft__fd *weft__fd_claim(struct weft__call *c);
 
+/** Learn what is behind a descriptor (learn.c); false: it is not open. */
+bool weft__fd_learn(struct weft__fd *fd, long number);
+
+/** Whether a socket is a stream of bytes without marks, of which a short read has left nothing: TCP. */
+bool weft__is_stream(long number);
+
 /** Learn a claimed descriptor anew: the program has closed its number unseen. False: not open. */
 bool weft__fd_relearn(struct weft__call *c);
 

@@ -22,9 +22,6 @@
  */
 long weft__file_io(struct weft__call *c);
 
-/** What a regular file or directory is, by what it lies on: WEFT__FILE, WEFT__MEMORY, WEFT__OTHER. */
-enum weft__kind weft__file_kind(long number, uint64_t device);
-
 /** Whether calls that look up a path may wait for a server, or for another task. */
 extern bool weft__paths_wait;
 

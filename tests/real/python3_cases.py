@@ -55,7 +55,8 @@ def parked_threads_are_kernel_threads_only_when_plain():
     release.set()
     for thread in threads:
         thread.join()
-    assert count == (1 if sys.argv[2] == "weft" else 101), count
+    # beside the one that runs all, offload threads come and go
+    assert count < 10 if sys.argv[2] == "weft" else count == 101, count
 
 
 def locks_conditions_events_and_timers():
