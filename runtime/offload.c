@@ -59,6 +59,7 @@ static struct {
 	unsigned int threads, idle, queued, lasting;
 	uint32_t posted;
 	unsigned int begun; /* of this generation: they wait for jobs, or are at one */
+	bool stay;          /* though idle: no others can be made */
 } pool;
 
 static void lock_pool(void)
@@ -133,9 +134,10 @@ static struct weft__job *wait_for_job(unsigned int generation, int tid)
 		job = take(generation, tid);
 		if (generation != pool.generation) {
 			over = true;
-		} else if (job == NULL && waited == -ETIMEDOUT) {
+		} else if (job == NULL && waited == -ETIMEDOUT && !pool.stay) {
 			pool.threads--;
 			pool.idle--;
+			pool.begun--;
 			over = true;
 		}
 		unlock_pool();
@@ -323,6 +325,8 @@ static unsigned int most_lasting(void)
 {
 	unsigned int most = weft__offload_most;
 
+	if (pool.stay) /* all waits may be theirs, and one for each was made */
+		return most;
 	return most - (most >= 4 ? most / 4 : most > 1 ? 1 : 0);
 }
 
@@ -512,8 +516,9 @@ static bool add_idle(void)
 
 void weft__offload_reserve(unsigned int threads)
 {
+	pool.stay = true;
 	if (threads > weft__offload_most)
-		threads = weft__offload_most;
+		weft__offload_most = threads;
 	while (pool.threads < threads && add_idle())
 		;
 	while (__atomic_load_n(&pool.begun, __ATOMIC_ACQUIRE) < pool.threads)
@@ -544,5 +549,6 @@ void weft__offload_clear(void)
 	pool.lock = 0;
 	pool.first = pool.orders = NULL;
 	pool.queued = pool.idle = pool.threads = pool.lasting = pool.begun = 0;
+	pool.stay = false;
 	weft__kernel_threads_forked();
 }

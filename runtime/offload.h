@@ -123,7 +123,8 @@ WEFT__SHARED void weft__offload_retire(void);
 WEFT__SHARED bool weft__offload_makes(const bool denied[WEFT__DENIABLE]);
 
 /**
- * Have so many threads, or the most that may be, wait for jobs when this returns.
+ * Have so many threads wait for jobs when this returns, be it more than the most that may be. They
+ * do not end when idle: no others can be made soon.
  *
  * Switches   no
  * Context    a task

@@ -204,6 +204,8 @@ static const short openers[] = {SYS_open, SYS_openat, SYS_openat2, SYS_creat};
 /* And what all of them need, to learn what a descriptor is and to wait for it. */
 static const short common_needs[] = {SYS_fstat, SYS_fcntl, SYS_getsockopt, SYS_poll};
 
+#define MOST_THREADS 1024U /* as the setting may be */
+
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 /* A mask that is for the wait alone is the carrier's to have, not an offload thread's. */
@@ -261,6 +263,9 @@ bool weft__detour_take(bool waits)
 		}
 	for (size_t i = 0; weft__denied[SYS_newfstatat] && i < COUNT(openers); i++)
 		weft__handlers[openers[i]] = on_offloaded;
+	/* Each wait takes a thread, and may be for another's: the user did not reckon with that. */
+	if (any && weft__offload_makes(weft__denied) && weft__offload_most < MOST_THREADS)
+		weft__offload_most = MOST_THREADS;
 	return any;
 }
 
