@@ -54,6 +54,7 @@ struct weft_task {
 	uint8_t state;              /* enum weft__task_state */
 	uint8_t priority;           /* real-time, 0: none; it stands before those of a lower one */
 	int wake_result;            /* what park returns; written by who wakes */
+	int moved; /* where what `waiter` waits for is now (weft__fd_move()); 0: at its place */
 	struct weft__context context;
 	struct weft__carrier *carrier;
 	struct weft_task *next; /* in the run queue (READY) or among the dead */
@@ -61,7 +62,6 @@ struct weft_task {
 
 	/* To here a wait for a descriptor goes: one line of the cache. */
 
-	int moved; /* where what `waiter` waits for has moved to (weft__fd_move()); 0: nowhere */
 	bool owes; /* it was stopped where it may have held a lock: it yields when it frees one */
 	struct weft_task *remote_next; /* in the carrier's list of wakes from other threads */
 	bool woken_early; /* such a wake found it awake: its next firm park ends at once */
