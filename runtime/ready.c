@@ -85,8 +85,10 @@ void weft__fd_forget(struct weft__fd *fd, int number)
 	uint32_t generation = fd->generation + 1;
 	struct weft__carrier *carrier = weft__carrier_here();
 
-	if (fd->kind == WEFT__UNKNOWN && fd->armed == 0)
+	if (fd->kind == WEFT__UNKNOWN && fd->armed == 0) {
+		fd->generation = generation;
 		return;
+	}
 	if (fd->armed != 0 && carrier != NULL) {
 		if (!weft__denied[SYS_epoll_ctl])
 			weft__raw(SYS_epoll_ctl, weft__hub_set(carrier), EPOLL_CTL_DEL, number,

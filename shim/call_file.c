@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "blocking.h"
 #include "denied.h"
@@ -153,13 +154,12 @@ static long try_cached(const struct weft__call *c, const struct transfer *io)
 			 io->position, 0, io->flags | RWF_NOWAIT);
 }
 
-/*
- * Whether a transfer that came out short has come to its end. What is not cached begins with a page.
- */
+/* Whether a transfer has come to its end, be it short. Of a read, the rest would begin with a page. */
 static bool is_at_end(const struct transfer *io, long n)
 {
 	return n <= 0 || n >= io->bytes ||
-	       (io->position != WEFT__CURRENT && (io->position + n) % WEFT__PAGE != 0);
+	       (!io->writes && io->position != WEFT__CURRENT &&
+		(io->position + n) % WEFT__PAGE != 0);
 }
 
 /* What the cache had of a read, and the rest. At the file's end there is none: looked for at once. */
@@ -283,15 +283,19 @@ long on_pwritev2(struct weft__call *c)
 	return on_positioned(c, on_writev);
 }
 
-/* Whoever changes the position while a call is with the offload threads comes after it. */
+/*
+ * Whoever changes the position while a call is with the offload threads comes after it. Data and holes
+ * are looked for on the disk.
+ */
 long on_lseek(struct weft__call *c)
 {
-	struct weft__fd *fd = weft__fd_peek((int)c->arg[0]);
+	struct weft__fd *fd = weft__fd_claim(c);
+	bool looks = c->arg[2] == SEEK_DATA || c->arg[2] == SEEK_HOLE;
 	long position;
 
 	if (fd == NULL || (fd->kind != WEFT__FILE && fd->kind != WEFT__MEMORY))
 		return WEFT__PASS;
-	position = weft__offload_in_order(fd->order)
+	position = (looks && fd->kind == WEFT__FILE) || weft__offload_in_order(fd->order)
 			   ? weft__offloaded_in_order(c, fd->order)
 			   : weft__raw(SYS_lseek, c->arg[0], c->arg[1], c->arg[2]);
 	if (position >= 0 && fd->kind == WEFT__FILE) {

@@ -30,6 +30,7 @@
 #define LINES_BYTES ((size_t)16 * 1024)
 
 bool weft__paths_wait;
+static bool serving; /* who opens a file may wait for another task */
 
 static const char *const far_systems[] = {
 	"nfs", "nfs4",   "cifs",  "smb3", "fuse",   "fuseblk", "9p",   "ceph",
@@ -93,8 +94,9 @@ void weft__paths_look(void)
 		return;
 	text = weft__alloc(LINES_BYTES);
 	mounts = weft__raw(SYS_openat, AT_FDCWD, "/proc/self/mounts", O_RDONLY | O_CLOEXEC);
-	if (mounts >= 0 && text != NULL)
-		weft__paths_wait = any_is_far(mounts, text, LINES_BYTES);
+	weft__paths_wait = serving;
+	if (mounts >= 0 && text != NULL && any_is_far(mounts, text, LINES_BYTES))
+		weft__paths_wait = true;
 	if (mounts >= 0)
 		weft__raw(SYS_close, mounts);
 	weft__free(text, LINES_BYTES);
@@ -102,6 +104,7 @@ void weft__paths_look(void)
 
 static void serves_files(void)
 {
+	serving = true;
 	if (weft__settings.paths == WEFT__PATHS_AS_NEEDED)
 		weft__paths_wait = true;
 }

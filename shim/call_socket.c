@@ -303,8 +303,8 @@ long on_connect(struct weft__call *c)
 	if (!weft__fd_private(fd))
 		return weft__blocking(c, NULL);
 	result = weft__fd_call_nonblock(c);
-	if (result ==
-	    -EAGAIN) /* a Unix listener's backlog is full: there is no readiness for that */
+	/* A Unix listener's backlog is full: there is no readiness to wait for. */
+	if (result == -EAGAIN)
 		return weft__blocking(c, NULL);
 	return result == -EINPROGRESS || result == -EALREADY ? finish_connect(c) : result;
 }

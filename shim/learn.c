@@ -132,6 +132,29 @@ static void learn_nameless(struct weft__fd *fd, long number)
 		}
 }
 
+/* Calls that move the position of one file are of one order. */
+static uint32_t order_of(const struct stat *status)
+{
+	return (uint32_t)((status->st_dev ^ status->st_ino) * 0x9E3779B97F4A7C15ULL >> 32) | 1;
+}
+
+/* False: while its file system was asked for its kind, the number has become another file's. */
+static bool learn_file(struct weft__fd *fd, long number, const struct stat *status)
+{
+	uint32_t generation = fd->generation;
+	enum weft__kind kind = file_kind(number, status->st_dev);
+
+	if (fd->generation != generation || fd->kind != WEFT__UNKNOWN)
+		return false;
+	fd->kind = kind;
+	fd->order = order_of(status);
+	if (kind == WEFT__FILE && fd->armed != 0)
+		fd->kind = WEFT__OTHER; /* it can be waited for, as some of sysfs */
+	else if (kind == WEFT__FILE)
+		fd->cached = (struct weft__cached){.placed = false};
+	return true;
+}
+
 bool weft__fd_learn(struct weft__fd *fd, long number)
 {
 	struct stat status = {.st_mode = 0};
@@ -143,21 +166,13 @@ bool weft__fd_learn(struct weft__fd *fd, long number)
 		fd->stream = weft__is_stream(number);
 	} else if (S_ISFIFO(status.st_mode)) {
 		fd->kind = WEFT__PIPE;
-	} else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
-		fd->kind = file_kind(number, status.st_dev);
-		fd->order =
-			(uint32_t)((status.st_dev ^ status.st_ino) * 0x9E3779B97F4A7C15ULL >> 32) |
-			1;
-	} else if (S_ISBLK(status.st_mode)) {
-		fd->kind = WEFT__FILE;
+	} else if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode)) {
+		return learn_file(fd, number, &status) || fd->kind != WEFT__UNKNOWN ||
+		       weft__fd_learn(fd, number);
 	} else if ((status.st_mode & S_IFMT) == 0) {
 		learn_nameless(fd, number);
 	} else {
 		fd->kind = WEFT__OTHER;
 	}
-	if (fd->kind == WEFT__FILE && fd->armed != 0)
-		fd->kind = WEFT__OTHER; /* it can be waited for, as some of sysfs */
-	if (fd->kind == WEFT__FILE)
-		fd->cached = (struct weft__cached){.placed = false};
 	return true;
 }
