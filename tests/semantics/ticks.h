@@ -278,6 +278,8 @@ static inline void interrupt_beside_ticks(const struct trial *trial, int flags)
 		nap();
 	settle();
 	interrupt_call(goes_on ? 3 : 300);
+	if (goes_on) /* it is to wait again before what it waits for has come */
+		settle();
 	trial->fixture->complete();
 	finish(now.thread);
 	say_outcome(goes_on ? "restarted, " : "interrupted, ");
