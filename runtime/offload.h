@@ -40,9 +40,9 @@ enum weft__stop {
  */
 struct weft__job {
 	long nr, arg[6];
-	long (*run)(struct weft__job
-			    *job); /* instead of the call; nothing ends the wait for it; or NULL */
-	int data_arg;              /* which argument is to point to data; -1: none */
+	/* Instead of the call; nothing ends the wait for it. NULL: the call. */
+	long (*run)(struct weft__job *job);
+	int data_arg;   /* which argument is to point to data; -1: none */
 	bool ends;      /* by itself, soon: a disk's work, not somebody's turn; it may be queued */
 	uint32_t order; /* calls of one order come one after the other, as made; 0: none; `ends` */
 	char data[WEFT__JOB_DATA];
