@@ -66,10 +66,9 @@ struct weft__fd *weft__fd_claim(struct weft__call *c)
 
 	weft__spend(1);
 	fd = weft__fd_at((int)c->arg[0]);
-	if (weft__unlikely(fd == NULL))
-		return NULL;
-	if (weft__unlikely(fd->kind == WEFT__UNKNOWN) && !weft__fd_learn(fd, (int)c->arg[0]))
-		return NULL;
+	if (weft__unlikely(fd != NULL && fd->kind == WEFT__UNKNOWN) &&
+	    !weft__fd_learn(fd, (int)c->arg[0]))
+		fd = NULL;
 	return c->fd = fd;
 }
 
