@@ -56,6 +56,15 @@
 	movaps	CALL_XMM + 240(\frame), %xmm15
 	.endm
 
+	.macro	load_arguments
+	mov	CALL_ARG(%rbx), %rdi
+	mov	CALL_ARG + 8(%rbx), %rsi
+	mov	CALL_ARG + 16(%rbx), %rdx
+	mov	CALL_ARG + 24(%rbx), %r10
+	mov	CALL_ARG + 32(%rbx), %r8
+	mov	CALL_ARG + 40(%rbx), %r9
+	.endm
+
 	.text
 	.globl	weft__entry
 	.hidden	weft__entry
@@ -160,12 +169,7 @@ done:
 	jne	attend
 leave:
 	load_xmm %rbx
-	mov	CALL_ARG(%rbx), %rdi
-	mov	CALL_ARG + 8(%rbx), %rsi
-	mov	CALL_ARG + 16(%rbx), %rdx
-	mov	CALL_ARG + 24(%rbx), %r10
-	mov	CALL_ARG + 32(%rbx), %r8
-	mov	CALL_ARG + 40(%rbx), %r9
+	load_arguments
 	mov	CALL_NATIVE(%rbx), %rcx
 	/* WEFT__PASS, WEFT__VFORK: the two results no call can have. */
 	movabs	$0x8000000000000000, %r11
@@ -312,15 +316,6 @@ weft__entry_end:
 	mov	CALL_R14(%rbx), %r14
 	mov	CALL_R15(%rbx), %r15
 	load_arguments
-	.endm
-
-	.macro	load_arguments
-	mov	CALL_ARG(%rbx), %rdi
-	mov	CALL_ARG + 8(%rbx), %rsi
-	mov	CALL_ARG + 16(%rbx), %rdx
-	mov	CALL_ARG + 24(%rbx), %r10
-	mov	CALL_ARG + 32(%rbx), %r8
-	mov	CALL_ARG + 40(%rbx), %r9
 	.endm
 
 /*
