@@ -8,6 +8,9 @@
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
 #endif
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
 #ifndef SYS_futex_wake
 #define SYS_futex_wake 454
 #define SYS_futex_wait 455

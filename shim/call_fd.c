@@ -16,8 +16,6 @@
 #include "offload.h"
 #include "shim.h"
 
-#define BIG_BLOCKS 2048 /* of 512 bytes */
-
 static bool sockets_linger; /* any of them: SO_LINGER has been set */
 
 /* SO_LINGER waits for what is left to be sent (socket(7)). */
@@ -43,7 +41,7 @@ static bool close_waits(long number)
 	if (fd->kind != WEFT__FILE)
 		return false;
 	return weft__paths_wait || (weft__raw(SYS_fstat, number, &status) == 0 &&
-				    status.st_nlink == 0 && status.st_blocks >= BIG_BLOCKS);
+				    status.st_nlink == 0 && status.st_blocks >= WEFT__BIG_BLOCKS);
 }
 
 /*

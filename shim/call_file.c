@@ -29,10 +29,6 @@
 #include "send.h"
 #include "shim.h"
 
-#ifndef RWF_NOWAIT
-#define RWF_NOWAIT 0x00000008
-#endif
-
 /* What a call is to move, and what of that is still to be moved. */
 struct transfer {
 	bool writes;
@@ -177,7 +173,7 @@ static long complete(const struct weft__call *c, const struct transfer *io, long
 		more = try_cached(c, &rest);
 	}
 	if (more == -EAGAIN) {
-		c->fd->cached.cold = true;
+		c->fd->cached.cold |= !io->writes;
 		return offload_rest(c, io, n);
 	}
 	if (more <= 0)
@@ -210,7 +206,7 @@ static long transfer(const struct weft__call *c, const struct transfer *io)
 		n = -EAGAIN;
 	}
 	if (n == -EAGAIN) {
-		c->fd->cached.cold = true;
+		c->fd->cached.cold |= !io->writes;
 		return offload_rest(c, io, 0);
 	}
 	if (!is_at_end(io, n))

@@ -22,10 +22,6 @@
 /* The end of what a program has with page tables of four levels. */
 #define ADDRESSES ((uintptr_t)0x7ffffffff000)
 
-#ifndef RWF_NOWAIT
-#define RWF_NOWAIT 0x00000008
-#endif
-
 static long try_socket_read(struct weft__call *c)
 {
 	return weft__raw(SYS_recvfrom, c->arg[0], c->arg[1], c->arg[2], MSG_DONTWAIT, NULL, NULL);

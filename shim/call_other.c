@@ -2,9 +2,7 @@
 #include <errno.h>
 #include <linux/keyctl.h>
 #include <linux/membarrier.h>
-#include <sys/klog.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "blocking.h"
 #include "handlers.h"

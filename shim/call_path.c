@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -23,9 +22,6 @@
 #include "shim.h"
 
 #define FUSE_DEVICE makedev(10, 229)
-
-/* Truncating less than this takes no time worth a thread's. */
-#define MANY_BLOCKS 2048 /* of 512 bytes */
 
 #define LINES_BYTES ((size_t)16 * 1024)
 
@@ -270,7 +266,8 @@ static long open_path(struct weft__call *c, long folder, long path, long flags)
 		return WEFT__PASS;
 	if (look_up(folder, path, flags, &status) != 0)
 		return (flags & O_CREAT) != 0 ? weft__offloaded(c) : WEFT__PASS;
-	if (S_ISREG(status.st_mode) && (flags & O_TRUNC) != 0 && status.st_blocks >= MANY_BLOCKS)
+	if (S_ISREG(status.st_mode) && (flags & O_TRUNC) != 0 &&
+	    status.st_blocks >= WEFT__BIG_BLOCKS)
 		return weft__offloaded(c);
 	if ((flags & O_NONBLOCK) != 0)
 		return WEFT__PASS;

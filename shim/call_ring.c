@@ -25,7 +25,6 @@
 /* Younger than the headers of Debian 12. */
 #define ENTER_ABS_TIMER (1U << 5)
 #define ENTER_EXT_ARG_REG (1U << 6)
-#define REGISTER_USE_REGISTERED_RING (1U << 31)
 #define REGISTER_RING_FDS 20
 #define UNREGISTER_RING_FDS 21
 #define REGISTER_SYNC_CANCEL 24

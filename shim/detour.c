@@ -27,10 +27,6 @@
 #include "offload.h"
 #include "shim.h"
 
-#ifndef SYS_cachestat
-#define SYS_cachestat 451
-#endif
-
 _Static_assert(WEFT__DENIABLE == WEFT__CALLS, "every call can be denied");
 
 /* A descriptor of the program's, whichever; and places of arguments for weft's own. */

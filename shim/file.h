@@ -13,6 +13,9 @@
 /** More than this is copied by an offload thread, cached or not: 50 us are a long time here. */
 #define WEFT__MUCH ((long)256 * 1024)
 
+/** To free fewer blocks than this, of 512 bytes, takes no time worth a thread's. */
+#define WEFT__BIG_BLOCKS 2048
+
 /**
  * read(2), write(2) or one of their relatives on a WEFT__FILE or WEFT__MEMORY that is claimed.
  *

@@ -8,10 +8,6 @@
 #include "denied.h"
 #include "scheduler.h"
 
-#ifndef SYS_cachestat
-#define SYS_cachestat 451
-#endif
-
 /* A neighbourhood, how many hits make it worth a question, how many reads the answer is good for. */
 #define REGION ((uint64_t)256 * 1024)
 #define HITS 16

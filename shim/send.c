@@ -13,10 +13,6 @@
 #include "signals.h"
 #include "thread.h"
 
-#ifndef RWF_NOWAIT
-#define RWF_NOWAIT 0x00000008
-#endif
-
 long weft__iov_bytes(const struct iovec *iov, size_t n)
 {
 	struct iovec one;

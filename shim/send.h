@@ -7,6 +7,10 @@
 
 #include "descriptor.h"
 
+#ifndef RWF_NOWAIT /* <sys/uio.h> */
+#define RWF_NOWAIT 0x00000008
+#endif
+
 /** How many bytes a program's vector speaks of; -EFAULT when it is not there. */
 long weft__iov_bytes(const struct iovec *iov, size_t n);
 
