@@ -42,8 +42,9 @@ if [ -n "$packages$wants_suite" ]; then
 	fi
 	apt-get update -q
 	[ -z "$wants_suite" ] || packages="$packages $(python_suite)"
+	# Of run level 1, so that no package starts a server of its own.
 	# shellcheck disable=SC2086 # a list of words
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages
+	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages
 fi
 
 # The folder may be there from the benchmark, which is built without tests.

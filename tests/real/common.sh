@@ -1,5 +1,5 @@
 # Sourced by the tests of programs from Debian's packages. Sets way (plain or weft), dir (a
-# temporary folder, removed at the end), launcher, check and need.
+# temporary folder, removed at the end), launcher, and the functions below.
 
 way=${1:-}
 case $way in
@@ -34,11 +34,16 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# check NAME COMMAND...: run the command; a line ok or not ok, with its output when it failed
+# check NAME COMMAND...: run the command, for 60 s at most if it is none of our functions; a line
+# ok or not ok, with its output when it failed
 check() {
 	name=$1
 	shift
-	if timeout -k 5 60 "$@" >"$dir/output" 2>&1; then
+	case $(type "$1") in
+	*function*) ;;
+	*) set -- timeout -k 5 60 "$@" ;;
+	esac
+	if "$@" >"$dir/output" 2>&1; then
 		echo "ok - $way: $name"
 	else
 		echo "not ok - $way: $name (status $?)"
@@ -52,11 +57,77 @@ need() {
 	[ -x "$1" ] && return
 	if [ "$(id -u)" = 0 ]; then
 		apt-get update -q >/dev/null 2>&1
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$2" \
-			>/dev/null 2>&1
+		# Of run level 1, so that no package starts a server of its own.
+		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -q --no-install-recommends "$2" >/dev/null 2>&1
 	fi
 	if [ ! -x "$1" ]; then
 		echo "not ok - $1 is missing: apt-get install $2"
 		exit 1
 	fi
+}
+
+# in_use PORT: whether anybody on this machine listens on it
+in_use() {
+	awk -v port="$(printf ':%04X' "$1")" '$4 == "0A" && $2 ~ port "$" { found = 1 }
+		END { exit !found }' /proc/net/tcp /proc/net/tcp6
+}
+
+# free_port: a high port that nobody listens on
+free_port() {
+	while :; do
+		port_found=$(awk -v seed="$(od -An -N3 -tu4 /dev/urandom)" \
+			'BEGIN { srand(seed); print 20000 + int(rand() * 12000) }')
+		in_use "$port_found" || break
+	done
+	echo "$port_found"
+}
+
+# listens PORT: wait until somebody does, for 30 s at most
+listens() {
+	for _ in $(seq 300); do
+		! in_use "$1" || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+# start COMMAND...: in the background, this way; its pid is left in server, its output in
+# $dir/server.log
+start() {
+	"$launcher" "$@" >>"$dir/server.log" 2>&1 &
+	server=$!
+	pids="$pids $server"
+}
+
+# ends PID: wait for a child of ours, for 60 s at most, and give its status
+ends() {
+	for _ in $(seq 600); do
+		grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null || break
+		sleep 0.1
+	done
+	grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null && return 124
+	wait "$1"
+}
+
+# stops PID SIGNAL [STATUS]: that the signal ends it with this status (0)
+stops() {
+	kill -"$2" "$1"
+	ends "$1"
+	status=$?
+	check "SIG$2 ends it with status ${3:-0}" [ "$status" = "${3:-0}" ]
+}
+
+# is_woven PID: under weft, that the process runs on weft (its library is there); plain, that not
+is_woven() {
+	if [ "$way" = weft ]; then
+		grep -q libweft-preload "/proc/$1/maps"
+	else
+		! grep -q libweft-preload "/proc/$1/maps"
+	fi
+}
+
+# kernel_threads PID: how many it has
+kernel_threads() {
+	ls "/proc/$1/task" | wc -l
 }
