@@ -19,6 +19,10 @@
 #define DIRECTORY 4096 /* four million descriptors; the kernel's own limit starts at one */
 
 #define READ_EVENTS ((uint32_t)(EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET))
+/* What poll(2) may ask for that an event tells; the numbers are the same. */
+#define TOLD_EVENTS (POLLIN | POLLPRI | POLLRDHUP | POLLOUT)
+/* Among a poller's events: they do not tell all. No event of epoll's. */
+#define UNTOLD ((uint32_t)EPOLLET)
 
 struct weft__fd *weft__fd_peek(long number)
 {
@@ -70,13 +74,19 @@ struct weft__fd *weft__fd_at(long number)
 	return fd;
 }
 
-static void wake_all(struct weft__link *waiting)
+/* Of several who wait, one may take what the others were told of. */
+static void wake_all(struct weft__link *waiting, uint32_t events)
 {
+	if (waiting->next != waiting->prev)
+		events = UNTOLD;
 	while (!weft__list_empty(waiting)) {
-		struct weft__link *link = waiting->next;
+		struct weft__waiter *waiter =
+			weft__container(waiting->next, struct weft__waiter, link);
 
-		weft__list_remove(link);
-		weft__wake(weft__container(link, struct weft__waiter, link)->task, 0);
+		weft__list_remove(&waiter->link);
+		if (waiter != &waiter->task->waiter)
+			weft__container(waiter, struct weft__poller, waiter)->events |= events;
+		weft__wake(waiter->task, 0);
 	}
 }
 
@@ -96,8 +106,8 @@ void weft__fd_forget(struct weft__fd *fd, int number)
 		carrier->registered--;
 	}
 	if (fd->linked && fd->kind != WEFT__FILE) {
-		wake_all(&fd->readers);
-		wake_all(&fd->writers);
+		wake_all(&fd->readers, UNTOLD);
+		wake_all(&fd->writers, UNTOLD);
 	}
 	*fd = (struct weft__fd){.generation = generation};
 }
@@ -244,25 +254,25 @@ int weft__ready_renew(int number, int events)
 
 void weft__ready_release(struct weft_task *task)
 {
-	weft__free(task->waiters, task->waiters_room * sizeof(*task->waiters));
-	task->waiters = NULL;
-	task->waiters_room = 0;
+	weft__free(task->pollers, task->pollers_room * sizeof(*task->pollers));
+	task->pollers = NULL;
+	task->pollers_room = 0;
 }
 
 static bool make_room(struct weft_task *task, nfds_t n)
 {
 	size_t room = 2 * n;
-	struct weft__waiter *more;
+	struct weft__poller *more;
 
 	/* Two for each descriptor: one among its readers, one among its writers. */
-	if (task->waiters_room >= room)
+	if (task->pollers_room >= room)
 		return true;
 	more = weft__alloc(room * sizeof(*more));
 	if (more == NULL)
 		return false;
 	weft__ready_release(task);
-	task->waiters = more;
-	task->waiters_room = (unsigned int)room;
+	task->pollers = more;
+	task->pollers_room = (unsigned int)room;
 	return true;
 }
 
@@ -290,39 +300,90 @@ static int arm_all(const struct pollfd *fds, nfds_t n)
 	return result;
 }
 
-static unsigned int watch(struct weft_task *me, unsigned int used, struct weft__link *waiting)
+static void watch(struct weft_task *me, struct weft__poller *place, struct weft__link *waiting)
 {
-	struct weft__waiter *waiter = &me->waiters[used];
-
-	waiter->task = me;
-	weft__list_append(waiting, &waiter->link);
-	return used + 1;
+	place->waiter.task = me;
+	place->events = 0;
+	weft__list_append(waiting, &place->waiter.link);
 }
 
-int weft__ready_wait_any(const struct pollfd *fds, nfds_t n, uint64_t deadline_ns)
+/* Of each descriptor, whether it is watched: two places, the second of which may be empty. */
+static void watch_all(struct weft_task *me, const struct pollfd *fds, nfds_t n)
+{
+	for (nfds_t i = 0; i < n; i++) {
+		struct weft__poller *place = &me->pollers[2 * i];
+		struct weft__fd *fd = fds[i].fd < 0 ? NULL : weft__fd_peek(fds[i].fd);
+
+		place[0].waiter.task = place[1].waiter.task = NULL;
+		if (fd == NULL || fd->armed == 0)
+			continue;
+		watch(me, &place[0], &fd->readers);
+		if ((fds[i].events & POLLOUT) != 0)
+			watch(me, &place[1], &fd->writers);
+	}
+}
+
+static uint32_t unwatch(struct weft__poller *place)
+{
+	if (place->waiter.task == NULL)
+		return 0;
+	weft__list_remove(&place->waiter.link);
+	return place->events;
+}
+
+/* Whether an event says of a descriptor all that poll(2) would. */
+static bool tells_all(const struct pollfd *poll_fd)
+{
+	const struct weft__fd *fd = weft__fd_peek(poll_fd->fd);
+
+	return (fd->kind == WEFT__SOCKET || fd->kind == WEFT__PIPE) &&
+	       (poll_fd->events & ~TOLD_EVENTS) == 0;
+}
+
+/* Take all out of their lists, and count the descriptors that the events say are ready; 0: ask. */
+static int unwatch_all(struct weft_task *me, struct pollfd *fds, nfds_t n)
+{
+	bool untold = false;
+	int ready = 0;
+
+	for (nfds_t i = 0; i < n; i++) {
+		struct weft__poller *place = &me->pollers[2 * i];
+		uint32_t events = unwatch(&place[0]) | unwatch(&place[1]);
+
+		fds[i].revents = (short)(events & (fds[i].events | POLLERR | POLLHUP));
+		if ((events & UNTOLD) != 0 || (events != 0 && !tells_all(&fds[i])))
+			untold = true;
+		ready += fds[i].revents != 0;
+	}
+	return untold ? 0 : ready;
+}
+
+int weft__ready_wait_any(struct pollfd *fds, nfds_t n, uint64_t deadline_ns)
 {
 	struct weft_task *me = weft__current;
-	unsigned int used = 0;
-	int result;
+	int result, ready;
 
 	if (!make_room(me, n))
 		return -ENOMEM;
 	result = arm_all(fds, n);
 	if (result != 0)
 		return result;
-	for (nfds_t i = 0; i < n; i++) {
-		struct weft__fd *fd = fds[i].fd < 0 ? NULL : weft__fd_peek(fds[i].fd);
-
-		if (fd == NULL || fd->armed == 0)
-			continue;
-		used = watch(me, used, &fd->readers);
-		if ((fds[i].events & POLLOUT) != 0)
-			used = watch(me, used, &fd->writers);
-	}
+	watch_all(me, fds, n);
 	result = weft__park(deadline_ns);
-	for (unsigned int i = 0; i < used; i++)
-		weft__list_remove(&me->waiters[i].link);
-	return result;
+	ready = unwatch_all(me, fds, n);
+	return result == 0 ? ready : result;
+}
+
+bool weft__ready_none(const struct pollfd *fds, nfds_t n)
+{
+	for (nfds_t i = 0; i < n; i++) {
+		const struct weft__fd *fd = fds[i].fd < 0 ? NULL : weft__fd_peek(fds[i].fd);
+
+		if (fds[i].fd >= 0 && (fd == NULL || !fd->drained || fd->hung_up ||
+				       (fds[i].events & ~(POLLIN | POLLPRI | POLLRDHUP)) != 0))
+			return false;
+	}
+	return true;
 }
 
 void weft__ready_event(struct weft__fd *fd, uint32_t events)
@@ -333,8 +394,8 @@ void weft__ready_event(struct weft__fd *fd, uint32_t events)
 		fd->hung_up = true;
 	if ((events & ~(uint32_t)EPOLLOUT) != 0) {
 		fd->drained = false;
-		wake_all(&fd->readers);
+		wake_all(&fd->readers, events);
 	}
 	if ((events & (uint32_t)(EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
-		wake_all(&fd->writers);
+		wake_all(&fd->writers, events);
 }

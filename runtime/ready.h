@@ -123,14 +123,20 @@ WEFT__SHARED int weft__ready_wait(struct weft__fd *fd, int number, int events,
 /**
  * Wait until something may have happened to one of several descriptors.
  *
- * The caller asks poll(2) with a timeout of 0 between two calls; descriptors that cannot be
- * waited for are left out. The first call of a wait only registers and returns -EAGAIN when
- * anything had to be, so that no event is missed between the caller's look and the wait.
+ * The caller has asked poll(2) with a timeout of 0 before, unless weft__ready_none(), and found
+ * nothing; descriptors that cannot be waited for are left out. The first call of a wait only
+ * registers and returns -EAGAIN when anything had to be, so that no event is missed between the
+ * caller's look and the wait.
  *
- * @return 0, -EAGAIN, -ETIMEDOUT, -EINTR, -ENOMEM, or another error of epoll_ctl(2) when one of them
- * cannot be registered: an epoll set that has as many within each other as there may be
+ * @return how many are ready, with their revents set as poll(2) would have when the events came; 0:
+ * poll(2) has to be asked; -EAGAIN, -ETIMEDOUT, -EINTR, -ENOMEM, or another error of epoll_ctl(2)
+ * when one of them cannot be registered: an epoll set that has as many within each other as there
+ * may be. revents mean nothing but after a number of ready ones.
  */
-WEFT__SHARED int weft__ready_wait_any(const struct pollfd *fds, nfds_t n, uint64_t deadline_ns);
+WEFT__SHARED int weft__ready_wait_any(struct pollfd *fds, nfds_t n, uint64_t deadline_ns);
+
+/** Whether poll(2) would find none ready, by what has been read and no event since. */
+WEFT__SHARED bool weft__ready_none(const struct pollfd *fds, nfds_t n);
 
 /** Free the room that a task's weft__ready_wait_any() has made. */
 void weft__ready_release(struct weft_task *task);

@@ -37,6 +37,12 @@ struct weft__waiter {
 	struct weft_task *task;
 };
 
+/** The same for one of several descriptors. */
+struct weft__poller {
+	struct weft__waiter waiter;
+	uint32_t events; /* that woke it, as epoll(7) told them */
+};
+
 /** A task's place in the parking lot (parking.h). */
 struct weft__parked {
 	struct weft__link link;
@@ -66,8 +72,8 @@ struct weft_task {
 	struct weft_task *remote_next; /* in the carrier's list of wakes from other threads */
 	bool woken_early; /* such a wake found it awake: its next firm park ends at once */
 	struct weft__timer timer;
-	struct weft__waiter *waiters; /* room for a poll of several descriptors; owned */
-	unsigned int waiters_room;
+	struct weft__poller *pollers; /* room for a poll of several descriptors; owned */
+	unsigned int pollers_room;
 	struct weft__parked parked;
 	void (*bury)(struct weft_task *task); /* frees it once it has left; NULL: nothing to free */
 	bool joined;                          /* native tasks: a reference is out */

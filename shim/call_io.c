@@ -102,11 +102,6 @@ static bool is_beyond(const struct weft__call *c)
 	return weft__unlikely(end < (uintptr_t)c->arg[1] || end > ADDRESSES);
 }
 
-static bool drained(const struct weft__fd *fd)
-{
-	return fd->drained && !fd->hung_up && !weft__fd_unseen;
-}
-
 long on_read(struct weft__call *c)
 {
 	struct weft__fd *fd = weft__fd_claim(c);
@@ -117,9 +112,8 @@ long on_read(struct weft__call *c)
 		return WEFT__PASS;
 	switch (fd->kind) {
 	case WEFT__SOCKET:
-		n = weft__fd_retry(c, POLLIN, try_socket_read, drained(fd));
-		if (n > 0 && n < c->arg[2] && c->fd->stream && c->fd->armed != 0)
-			c->fd->drained = true;
+		n = weft__fd_retry(c, POLLIN, try_socket_read, weft__fd_drained(fd));
+		weft__fd_note_read(c->fd, n, c->arg[2]);
 		return n == -ENOTSOCK && weft__fd_relearn(c) ? on_read(c) : n;
 	case WEFT__PIPE:
 	case WEFT__OTHER:

@@ -22,6 +22,7 @@
 #include "times.h"
 
 #define NEVER UINT64_C(0)
+#define FEW 4
 
 /* A set of up to FD_SETSIZE descriptors stands on the stack, a larger one in the heap. */
 #define SET_WORDS (FD_SETSIZE / 64)
@@ -69,26 +70,50 @@ static long poll_elsewhere(struct pollfd *fds, nfds_t n, uint64_t deadline_ns)
 	return wait_elsewhere(&poll, 2, deadline_ns);
 }
 
-/* Wait for descriptors until a deadline; `expired` when it is over at once. */
+/*
+ * Wait for descriptors until a deadline; `expired` when it is over at once, `none` when none is known
+ * to be ready.
+ */
 static long look_and_wait(const struct weft__call *c, struct pollfd *fds, nfds_t n,
-			  uint64_t deadline_ns, bool expired)
+			  uint64_t deadline_ns, bool expired, bool none)
 {
 	int result;
 	long ready;
 
-	for (;;) {
-		ready = weft__raw(SYS_poll, fds, n, 0);
+	for (;; none = false) {
+		ready = none ? 0 : weft__raw(SYS_poll, fds, n, 0);
 		if (ready != 0 || expired)
 			return spend(ready);
 		weft__counts.parks[c->nr]++;
 		result = weft__ready_wait_any(fds, n, deadline_ns);
+		if (result > 0)
+			return spend(result);
 		if (result == -ETIMEDOUT)
 			expired = true;
 		else if (result == -EINTR || result == -ENOMEM)
 			return result;
-		else if (result != 0 && result != -EAGAIN)
+		else if (result < 0 && result != -EAGAIN)
 			return poll_elsewhere(fds, n, deadline_ns);
 	}
+}
+
+/*
+ * A few descriptors are worked on in a copy, for the kernel may never come to look at the program's
+ * own, and they may not be there.
+ */
+static long poll_few(const struct weft__call *c, struct pollfd *user, nfds_t n,
+		     uint64_t deadline_ns, bool expired)
+{
+	struct pollfd fds[FEW];
+	long ready, err = weft__copy(fds, user, n * sizeof(*fds));
+
+	if (err != 0)
+		return err;
+	ready = look_and_wait(c, fds, n, deadline_ns, expired,
+			      !expired && !weft__fd_unseen && weft__ready_none(fds, n));
+	for (nfds_t i = 0; i < n && ready >= 0 && err == 0; i++)
+		err = weft__copy(&user[i].revents, &fds[i].revents, sizeof(fds[i].revents));
+	return err != 0 ? err : ready;
 }
 
 static long poll_until(const struct weft__call *c, struct pollfd *fds, nfds_t n,
@@ -97,7 +122,8 @@ static long poll_until(const struct weft__call *c, struct pollfd *fds, nfds_t n,
 	long ready;
 
 	weft__signalfd_watch(true);
-	ready = look_and_wait(c, fds, n, deadline_ns, expired);
+	ready = n <= FEW ? poll_few(c, fds, n, deadline_ns, expired)
+			 : look_and_wait(c, fds, n, deadline_ns, expired, false);
 	weft__signalfd_watch(false);
 	return ready;
 }
@@ -245,7 +271,7 @@ static long select_waiting(const struct weft__call *c, const struct sets *sets,
 	while (fds != NULL) {
 		weft__counts.parks[c->nr]++;
 		result = weft__ready_wait_any(fds, n, deadline_ns);
-		if (result != 0 && result != -EAGAIN && result != -EINTR && result != -ENOMEM &&
+		if (result < 0 && result != -EAGAIN && result != -EINTR && result != -ENOMEM &&
 		    result != -ETIMEDOUT)
 			result = (int)poll_elsewhere(fds, n, deadline_ns) < 0 ? -EINTR : 0;
 		ready = result == -EINTR || result == -ENOMEM ? result : select_now(sets);

@@ -29,15 +29,13 @@ static struct weft__fd *claim_socket(struct weft__call *c, long flags)
 
 static bool drained(const struct weft__fd *fd, long flags)
 {
-	return fd->drained && !fd->hung_up && !weft__fd_unseen &&
-	       (flags & (MSG_ERRQUEUE | MSG_OOB)) == 0;
+	return weft__fd_drained(fd) && (flags & (MSG_ERRQUEUE | MSG_OOB)) == 0;
 }
 
-static void note_short(struct weft__fd *fd, long flags, long n, long wanted)
+static void note_read(struct weft__fd *fd, long flags, long n, long wanted)
 {
-	if (n > 0 && n < wanted && fd->stream && fd->armed != 0 &&
-	    (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC)) == 0)
-		fd->drained = true;
+	if ((flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC)) == 0)
+		weft__fd_note_read(fd, n, wanted);
 }
 
 static long try_recvfrom(struct weft__call *c)
@@ -77,18 +75,36 @@ static long peek_all(struct weft__call *c)
 	return n;
 }
 
-long on_recvfrom(struct weft__call *c)
+/* The call as it is, for what it tells of the socket. */
+static long receive_now(struct weft__call *c)
 {
-	struct weft__fd *fd = claim_socket(c, c->arg[3]);
+	struct weft__fd *fd = weft__fd_claim(c);
 	long n;
 
+	if (fd == NULL || fd->kind != WEFT__SOCKET)
+		return WEFT__PASS;
+	n = try_recvfrom(c);
+	note_read(fd, c->arg[3], n, c->arg[2]);
+	if (n == -EAGAIN)
+		weft__spend(WEFT__EMPTY_HANDED / 4); /* it may be called again at once */
+	return n;
+}
+
+long on_recvfrom(struct weft__call *c)
+{
+	struct weft__fd *fd;
+	long n;
+
+	if ((c->arg[3] & MSG_DONTWAIT) != 0)
+		return receive_now(c);
+	fd = claim_socket(c, c->arg[3]);
 	if (fd == NULL)
 		return WEFT__PASS;
 	if ((c->arg[3] & MSG_WAITALL) != 0 &&
 	    weft__socket_option((int)c->arg[0], SO_TYPE) == SOCK_STREAM)
 		return (c->arg[3] & MSG_PEEK) != 0 ? peek_all(c) : receive_all(c);
 	n = weft__fd_retry(c, POLLIN, try_recvfrom, drained(fd, c->arg[3]));
-	note_short(c->fd, c->arg[3], n, c->arg[2]);
+	note_read(c->fd, c->arg[3], n, c->arg[2]);
 	return n;
 }
 

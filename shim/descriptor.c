@@ -112,6 +112,18 @@ void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *list
 		fd->timeouts_epoch = timeouts_epoch;
 }
 
+bool weft__fd_drained(const struct weft__fd *fd)
+{
+	return fd->drained && !fd->hung_up && !weft__fd_unseen;
+}
+
+/* An event tells when more has come, if it is registered for. */
+void weft__fd_note_read(struct weft__fd *fd, long result, long wanted)
+{
+	if (fd->armed != 0 && (result == -EAGAIN || (result > 0 && result < wanted && fd->stream)))
+		fd->drained = true;
+}
+
 static void learn_flags(struct weft__fd *fd, long number)
 {
 	long flags = weft__raw(SYS_fcntl, number, F_GETFL);

@@ -44,6 +44,12 @@ void weft__fd_new_ring(long number, uint32_t flags);
 /** Whether descriptors may be closed and opened unseen: nothing that is known of one is sure then. */
 extern bool weft__fd_unseen;
 
+/** Whether a socket is known to have nothing to read, so that a try would be in vain. */
+bool weft__fd_drained(const struct weft__fd *fd);
+
+/** Note what a read of a socket for `wanted` bytes has come to: whether anything is left. */
+void weft__fd_note_read(struct weft__fd *fd, long result, long wanted);
+
 /** Whether O_NONBLOCK is set on a descriptor. */
 bool weft__fd_nonblock(struct weft__fd *fd, long number);
 
