@@ -45,12 +45,15 @@ static void append(struct weft__queue *queue, struct weft_task *task)
 
 /*
  * Let a task of a real-time priority go before those of a lower one, unless many have: here the
- * others have no processor of their own to go on with meanwhile.
+ * others have no processor of their own to go on with meanwhile. Where all have the same, the last
+ * one tells, whatever their number.
  */
 static bool overtake(struct weft__carrier *carrier, struct weft_task *task)
 {
 	struct weft_task **place = &carrier->ready.first;
 
+	if (*place == NULL || carrier->ready.last->priority >= task->priority)
+		return false;
 	while (*place != NULL && (*place)->priority >= task->priority)
 		place = &(*place)->next;
 	if (*place == NULL || ++carrier->overtakes > MOST_OVERTAKES)
