@@ -1,8 +1,14 @@
 /*
- * Memory that is read from files as it is mapped, and thread stacks. glibc maps a stack with no access, then opens all of it but the guard: two
- * mappings a thread, of which a process may have 65,530. So within pthread_create the mapping is
- * made open at once, and the guard becomes a mark in the page table (MADV_GUARD_INSTALL, Linux
- * 6.13): neighbouring stacks are then one mapping.
+ * Memory that is read from files as it is mapped, buffers, and thread stacks.
+ *
+ * glibc maps a stack with no access, then opens all of it but the guard: two mappings a thread, of
+ * which a process may have 65,530. So within pthread_create the mapping is made open at once, and
+ * the guard becomes a mark in the page table (MADV_GUARD_INSTALL, Linux 6.13): neighbouring stacks
+ * are then one mapping.
+ *
+ * A mapping of a few pages is a buffer, all of which is about to be used. Having its pages at once
+ * saves as many faults, 2 to 3 us each in a virtual machine: 10 of the 70 us of a request to
+ * stunnel, which maps one for each record. A page is cleared in 0.1 us.
  */
 #include <sys/mman.h>
 
@@ -20,7 +26,15 @@
 #define MADV_COLLAPSE 25
 #endif
 
+#define BUFFER_BYTES 32768
+
 static uintptr_t stack_start, stack_end; /* mapped open, guard still to be made */
+
+static bool is_buffer(const struct weft__call *c)
+{
+	return (size_t)c->arg[1] <= BUFFER_BYTES && c->arg[2] == (PROT_READ | PROT_WRITE) &&
+	       c->arg[3] == (MAP_PRIVATE | MAP_ANONYMOUS);
+}
 
 long on_mmap(struct weft__call *c)
 {
@@ -29,6 +43,9 @@ long on_mmap(struct weft__call *c)
 	if ((c->arg[3] & (MAP_POPULATE | MAP_LOCKED)) != 0 &&
 	    (c->arg[3] & (MAP_ANONYMOUS | MAP_NONBLOCK)) == 0)
 		return weft__offloaded(c); /* reads the file */
+	if (is_buffer(c))
+		return weft__raw(SYS_mmap, c->arg[0], c->arg[1], c->arg[2],
+				 c->arg[3] | MAP_POPULATE, c->arg[4], c->arg[5]);
 	if (!weft__creating_thread || c->arg[2] != PROT_NONE || (c->arg[3] & MAP_STACK) == 0)
 		return WEFT__PASS;
 	start = weft__raw(SYS_mmap, c->arg[0], c->arg[1], PROT_READ | PROT_WRITE, c->arg[3],
