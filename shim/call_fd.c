@@ -147,14 +147,22 @@ long on_flock(struct weft__call *c)
 	return (c->arg[1] & LOCK_NB) != 0 ? WEFT__PASS : weft__blocking(c, try_flock);
 }
 
+static bool is_tcp(long domain, long type, long protocol)
+{
+	return (domain == AF_INET || domain == AF_INET6) && type == SOCK_STREAM &&
+	       (protocol == 0 || protocol == IPPROTO_TCP);
+}
+
 long on_socket(struct weft__call *c)
 {
-	long number;
+	long domain = c->arg[0], type = c->arg[1], protocol = c->arg[2], number;
 
 	weft__spend(1);
-	number = weft__raw(SYS_socket, c->arg[0], c->arg[1], c->arg[2]);
+	number = weft__raw(SYS_socket, domain, type, protocol);
 	if (number >= 0)
-		weft__fd_new_socket(number, (c->arg[1] & SOCK_NONBLOCK) != 0, NULL);
+		weft__fd_new_socket(
+			number, (type & SOCK_NONBLOCK) != 0,
+			is_tcp(domain, type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), protocol), NULL);
 	return number;
 }
 

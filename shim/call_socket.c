@@ -283,7 +283,7 @@ static long accept_with(struct weft__call *c, long flags)
 	number = may_wait ? weft__blocking(c, NULL)
 			  : weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], flags);
 	if (number >= 0)
-		weft__fd_new_socket(number, (flags & SOCK_NONBLOCK) != 0, c->fd);
+		weft__fd_new_socket(number, (flags & SOCK_NONBLOCK) != 0, c->fd->stream, c->fd);
 	return number;
 }
 

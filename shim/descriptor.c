@@ -90,7 +90,7 @@ void weft__fd_new_ring(long number, uint32_t flags)
 	fd->ring = flags;
 }
 
-void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *listener)
+void weft__fd_new_socket(long number, bool nonblock, bool stream, const struct weft__fd *listener)
 {
 	struct weft__fd *fd = weft__fd_at(number);
 
@@ -102,13 +102,9 @@ void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *list
 	fd->nonblock = nonblock;
 	fd->nonblock_epoch = nonblock_epoch;
 	fd->fork_epoch = fork_epoch;
-	if (listener == NULL) {
-		fd->stream = weft__is_stream(number);
-		return;
-	}
-	fd->stream = listener->stream;
+	fd->stream = stream;
 	/* TCP hands the listener's timeouts on, Unix sockets do not: none is none either way. */
-	if (listener->timeouts_epoch == timeouts_epoch && !listener->timeouts)
+	if (listener == NULL || (listener->timeouts_epoch == timeouts_epoch && !listener->timeouts))
 		fd->timeouts_epoch = timeouts_epoch;
 }
 

@@ -35,8 +35,8 @@ bool weft__fd_relearn(struct weft__call *c);
 /** A socket option of SOL_SOCKET that is an int; -1 when it cannot be had. */
 int weft__socket_option(long number, int option);
 
-/** Learn a socket that was just made by this process, from its kind and flags. */
-void weft__fd_new_socket(long number, bool nonblock, const struct weft__fd *listener);
+/** Learn a socket that was just made by this process, or accepted from a listener, if not NULL. */
+void weft__fd_new_socket(long number, bool nonblock, bool stream, const struct weft__fd *listener);
 
 /** Learn a ring that was just made, from the flags of io_uring_setup(2). */
 void weft__fd_new_ring(long number, uint32_t flags);
