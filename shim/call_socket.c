@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "accept_ring.h"
 #include "blocking.h"
 #include "descriptor.h"
 #include "handlers.h"
@@ -258,30 +259,55 @@ long on_sendmmsg(struct weft__call *c)
 	return i > 0 ? i : n;
 }
 
+static long try_accept(struct weft__call *c)
+{
+	return weft__accept_now((int)c->arg[0], c->arg[1], c->arg[2],
+				c->nr == SYS_accept4 ? (int)c->arg[3] : 0);
+}
+
+/* Where the kernel cannot try, an offload thread accepts once it seems worth it, and may wait. */
+static long accept_shared(struct weft__call *c)
+{
+	long result = -ENOSYS;
+
+	if (weft__accept_ring())
+		result = weft__fd_retry(c, POLLIN, try_accept, false);
+	if (result != -ENOSYS)
+		return result;
+	result = weft__fd_park_ready(c, POLLIN);
+	return result != 0 ? result : weft__blocking(c, NULL);
+}
+
 /*
  * accept(2) has no flag to try with. Readiness first: nobody else takes the connection, unless
- * the listener is shared with another process. Then an offload thread accepts, and may wait.
+ * the listener is shared with another process, which it may be since the wait.
  */
+static long accept_own(struct weft__call *c, long flags)
+{
+	long result = weft__fd_park_ready(c, POLLIN);
+
+	if (result != 0)
+		return result;
+	return weft__fd_private(c->fd) ? weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], flags)
+				       : accept_shared(c);
+}
+
 static long accept_with(struct weft__call *c, long flags)
 {
 	struct weft__fd *fd = claim_socket(c, 0);
-	bool may_wait = false;
 	long number;
 
 	if (fd == NULL || (flags & ~(long)(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0)
 		return WEFT__PASS;
-	if (!weft__fd_nonblock(fd, (int)c->arg[0])) {
+	if (weft__fd_nonblock(fd, (int)c->arg[0])) {
+		number = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], flags);
+	} else {
 		if (!fd->listening)
 			fd->listening = weft__socket_option((int)c->arg[0], SO_ACCEPTCONN) == 1;
 		if (!fd->listening)
 			return WEFT__PASS;
-		number = weft__fd_park_ready(c, POLLIN);
-		if (number != 0)
-			return number;
-		may_wait = !weft__fd_private(c->fd);
+		number = weft__fd_private(fd) ? accept_own(c, flags) : accept_shared(c);
 	}
-	number = may_wait ? weft__blocking(c, NULL)
-			  : weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], flags);
 	if (number >= 0)
 		weft__fd_new_socket(number, (flags & SOCK_NONBLOCK) != 0, c->fd->stream, c->fd);
 	return number;

@@ -54,23 +54,39 @@ static void fetch(long number, uint64_t from, uint64_t bytes)
 }
 
 /*
+ * Whether a range is in the page cache; 0, -EAGAIN or another error. Of a file that is another user's,
+ * or where cachestat(2) is not, only the beginning is looked at, and the range becomes that.
+ */
+static long look(long number, struct weft__range *range)
+{
+	long err = weft__cache_look(number, *range);
+
+	return err == -EPERM || err == -ENOSYS ? weft__cache_probe(number, range) : err;
+}
+
+/*
  * Have what a sendfile is about to take in the page cache; how much of it may be sent, or less than
  * 0 when that cannot be said.
  */
 static long have_cached(long number, long position, long bytes)
 {
-	uint64_t start = (uint64_t)(position & -PAGE), end;
-	long err;
+	long before = position % PAGE, ready, err;
+	struct weft__range whole = {(uint64_t)(position - before), 0}, range;
 
 	if (bytes > MOST_AT_ONCE)
 		bytes = MOST_AT_ONCE;
-	end = (uint64_t)((position + bytes + PAGE - 1) & -PAGE);
-	err = weft__cache_look(number, (struct weft__range){start, end - start});
+	whole.bytes = (uint64_t)((before + bytes + PAGE - 1) & -PAGE);
+	range = whole;
+	err = look(number, &range);
 	if (err == -EAGAIN) {
-		fetch(number, start, end - start);
-		err = weft__cache_look(number, (struct weft__range){start, end - start});
+		fetch(number, whole.start, whole.bytes);
+		range = whole;
+		err = look(number, &range);
 	}
-	return err != 0 ? err : bytes;
+	if (err != 0)
+		return err;
+	ready = (long)range.bytes - before;
+	return ready <= 0 || bytes < ready ? bytes : ready; /* behind the end there is nothing */
 }
 
 /* Where a sendfile reads next: *arg[2], or the file's own position. */
@@ -91,6 +107,8 @@ static long sendable(const struct weft__call *c)
 
 	if (in.fd == NULL || in.fd->kind != WEFT__FILE)
 		return c->arg[3];
+	if (weft__fd_synchronous(in.fd, in.arg[0], POLLIN))
+		return -EINVAL; /* no cache is asked */
 	position = position_of(c);
 	return position < 0 ? c->arg[3] : have_cached(in.arg[0], position, c->arg[3]);
 }

@@ -388,8 +388,7 @@ void weft__fd_close_own(void)
 	owned = 0;
 }
 
-/* Move a new descriptor of weft's out of the program's way. */
-static int hide(int number)
+int weft__fd_hide(int number)
 {
 	long top = duplicate_hidden(number);
 
@@ -411,7 +410,7 @@ static long make_hidden(const struct weft__call *c)
 		return WEFT__PASS;
 	number =
 		weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
-	return number < 0 ? number : hide((int)number);
+	return number < 0 ? number : weft__fd_hide((int)number);
 }
 
 long on_epoll_create1(struct weft__call *c)
@@ -433,8 +432,8 @@ long on_pipe2(struct weft__call *c)
 		return WEFT__PASS;
 	err = weft__raw(SYS_pipe2, end, c->arg[1]);
 	if (err == 0) {
-		end[0] = hide(end[0]);
-		end[1] = hide(end[1]);
+		end[0] = weft__fd_hide(end[0]);
+		end[1] = weft__fd_hide(end[1]);
 	}
 	return err;
 }

@@ -105,6 +105,9 @@ long weft__open_name(uintptr_t path, long flags);
 /** write(2) to the name of a thread (call_name.c). */
 long weft__write_name(const struct weft__call *c);
 
+/** Move a new descriptor of weft's out of the program's way; its number there, or a negative errno. */
+int weft__fd_hide(int number);
+
 /** Whether a number is one of weft's own descriptors. */
 bool weft__fd_is_own(long number);
 

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <threads.h>
 
+#include "accept_ring.h"
 #include "catch.h"
 #include "descriptor.h"
 #include "detour.h"
@@ -283,6 +284,7 @@ void weft__asleep(void)
 	weft__signals_end(me);
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	weft__fd_close_own();
+	weft__accept_ring_forget();
 	weft__fd_forget_all(&weft__process);
 	weft__memory_forked();
 	weft__lot_clear();

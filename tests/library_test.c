@@ -160,6 +160,21 @@ Test(library, look_ups_are_offloaded_as_it_is_said)
 	cr_expect_eq(look_ups_are_offloaded("WEFT_OFFLOAD_PATHS=banana"), by_default);
 }
 
+/* Its statistics have no word of a wait. */
+Test(library, sendfile_of_a_cached_file_of_others_takes_no_thread)
+{
+	char *const argv[] = {GUEST_DIR "/sendfile_foreign", NULL};
+	char *const settings[] = {"ONLY_PIECES=1", "WEFT_STATS=1", NULL};
+	struct outcome outcome = run_program(UNDER_WEFT, argv, settings);
+	const char *parks = strstr(outcome.err, "parks:");
+
+	expect_exit(&outcome, 0);
+	cr_assert(parks != NULL, "stderr:\n%s", outcome.err);
+	cr_expect(memmem(parks, strcspn(parks, "\n"), " sendfile ", 10) == NULL, "stderr:\n%s",
+		  outcome.err);
+	forget_outcome(&outcome);
+}
+
 Test(library, a_bad_weft_itself_is_one_line_and_means_off)
 {
 	struct outcome outcome = look_inside(PLAIN, "10", PRELOADED, "WEFT=banana");
