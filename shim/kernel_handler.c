@@ -17,16 +17,15 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <ucontext.h>
 
 #include "catch.h"
-#include "cpu.h"
 #include "deliver.h"
 #include "denied.h"
 #include "mask.h"
 #include "offload.h"
 #include "patch.h"
+#include "preempt.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
@@ -52,9 +51,6 @@ struct frame {
 	struct weft__ucontext ucontext; /* the kernel wants it here */
 	siginfo_t info;
 };
-
-static uint64_t tick_ns; /* processor time from one tick to the next */
-static int ticks_timer = -1;
 
 static char kernel_handler_stack[64 * 1024] __attribute__((aligned(64)));
 
@@ -302,26 +298,15 @@ static bool handle_fault(struct weft__thread *me, siginfo_t *info, struct weft__
 /* Weft's own two uses of a signal that the program cannot have; true when it is one of them. */
 static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__ucontext *ucontext)
 {
-	static const struct weft__thread *ticked;
-
 	if (info->si_signo != WEFT__SIGNAL_SETXID || info->si_value.sival_ptr != &weft__process ||
 	    (info->si_code != SI_TIMER && info->si_code != SI_QUEUE))
 		return false;
-	if (me == NULL)
-		return true;
-	if (info->si_code == SI_QUEUE) {
-		if (!me->task.inside && me->task.attention && !is_entering(ucontext))
-			deliver_soon(me, ucontext, info, deliver);
-		return true;
+	if (info->si_code == SI_TIMER) {
+		if (weft__preempt_tick(me, info, ucontext))
+			make_way_soon(me, ucontext, info);
+	} else if (me != NULL && !me->task.inside && me->task.attention && !is_entering(ucontext)) {
+		deliver_soon(me, ucontext, info, deliver);
 	}
-	weft__cpu_sample(&me->task, tick_ns * (uint64_t)(1 + info->si_overrun));
-	/* It may have begun just now; the next tick that finds it has seen it run for a while. */
-	if (ticked == me && me->task.inside) {
-		me->task.carrier->spent = WEFT__BUDGET; /* it makes way at its next weft__spend() */
-	} else if (ticked == me) {
-		make_way_soon(me, ucontext, info);
-	}
-	ticked = me;
 	return true;
 }
 
@@ -378,35 +363,4 @@ void weft__on_kernel_signal(int signal, siginfo_t *info, void *ucontext)
 	handle_signal(me, info, ucontext);
 	if (!me->task.inside)
 		weft__selector = before;
-}
-
-/*
- * A timer on the processor time of the carrier: an idle process has no ticks, and a tick arrives
- * on the way back to user mode, so it interrupts no call. Two ticks make a period.
- */
-long weft__preempt_begin(unsigned int period_ms)
-{
-	struct timespec tick = {period_ms / 2000, (long)(period_ms % 2000) * 500000};
-	struct itimerspec ticks = {tick, tick};
-	struct sigevent event;
-	long err;
-
-	tick_ns = (uint64_t)period_ms * 500000U;
-	memset(&event, 0, sizeof(event));
-	event.sigev_notify = SIGEV_THREAD_ID;
-	event.sigev_signo = WEFT__SIGNAL_SETXID;
-	event.sigev_value.sival_ptr = &weft__process;
-	event._sigev_un._tid = (pid_t)weft__raw(SYS_gettid);
-	err = weft__raw(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &ticks_timer);
-	if (err != 0)
-		return err;
-	return weft__raw(SYS_timer_settime, ticks_timer, 0, &ticks, NULL);
-}
-
-bool weft__preempt_end(void)
-{
-	bool ended = ticks_timer >= 0 && weft__raw(SYS_timer_delete, ticks_timer) == 0;
-
-	ticks_timer = -1;
-	return ended;
 }

@@ -1,9 +1,8 @@
-/* The one signal handler that the kernel knows, and the timer that preempts tasks by it. */
+/* The one signal handler that the kernel knows. */
 #ifndef WEFT_KERNEL_HANDLER_H
 #define WEFT_KERNEL_HANDLER_H
 
 #include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 struct weft__thread;
@@ -24,11 +23,5 @@ uintptr_t weft__stack_from(struct weft__thread *me, uintptr_t sp);
 
 /** Free that stack of a thread's; 0 is none. */
 void weft__spare_stack_free(uintptr_t stack);
-
-/** Let tasks that run for longer than a period, in milliseconds, make way: 0 or -errno. */
-long weft__preempt_begin(unsigned int period_ms);
-
-/** Preempt nobody from now on; whether anybody was. */
-bool weft__preempt_end(void);
 
 #endif

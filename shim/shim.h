@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "call.h"
+#include "preempt.h"
 
 /** The carrier of all tasks; its hub is there while weft is awake. */
 extern struct weft__carrier weft__process;
@@ -65,6 +66,7 @@ extern struct weft__counts weft__counts;
 static inline long weft__blocks(const struct weft__call *c)
 {
 	weft__counts.blocked[c->nr]++;
+	weft__preempt_not();
 	return WEFT__PASS;
 }
 

@@ -29,6 +29,9 @@ want curl test -x /usr/bin/curl
 want apache2-bin test -x /usr/sbin/apache2
 want apache2-utils command -v ab
 want nginx test -x /usr/sbin/nginx
+want memcached test -x /usr/bin/memcached
+want redis-server test -x /usr/bin/redis-server
+want haproxy test -x /usr/sbin/haproxy
 want openssl test -x /usr/bin/openssl
 command -v ninja >/dev/null || command -v make >/dev/null || packages="$packages ninja-build"
 
