@@ -26,6 +26,12 @@ want python3 test -x /usr/bin/python3
 /usr/bin/python3 -c 'import test.test_threading' >/dev/null 2>&1 || wants_suite=1
 want tinyproxy-bin test -x /usr/bin/tinyproxy
 want curl test -x /usr/bin/curl
+want openssl test -x /usr/bin/openssl
+want default-jdk-headless test -x /usr/bin/javac
+want nodejs test -x /usr/bin/node
+want ruby test -x /usr/bin/ruby
+want puma test -x /usr/bin/puma
+want ruby-webrick test -e /usr/share/doc/ruby-webrick
 command -v ninja >/dev/null || command -v make >/dev/null || packages="$packages ninja-build"
 
 # python_suite: the package of CPython's tests, whose name has the version of Debian's python3
