@@ -8,6 +8,11 @@
  * takes itself out after a timeout or an interruption. Both happen under the bucket's lock. A
  * wake by another kernel thread arrives at the task's carrier a little later (COMING until then):
  * a task that gave up meanwhile waits for it, so that no wake arrives at a task long gone.
+ *
+ * A wake does not switch. So who frees a lock may take it again, and park with it, before whoever
+ * was woken for it has a turn: for ever, if it always does. Kernel threads would run on another
+ * processor, or be preferred for having slept. Here a bucket counts those who come back to the word
+ * they were just woken from, and when they are many, a wake costs the waker a turn.
  */
 #include "parking.h"
 
@@ -18,11 +23,18 @@
 #define BUCKET_BITS 12
 #define BUCKETS (1U << BUCKET_BITS)
 
+/*
+ * How often that is. Who consumes what others make comes back to its word as well, so it is not at
+ * once: a turn then costs a hand-off less than a tenth.
+ */
+#define RETURNS_FOR_A_TURN 4
+
 enum parked_state { WAITING, WOKEN, COMING };
 
 struct bucket {
 	struct weft__link waiting; /* zero-filled until first used */
 	int lock;
+	unsigned int returns; /* by who was woken here and waits here again; since the last turn */
 };
 
 static struct bucket buckets[BUCKETS];
@@ -117,6 +129,8 @@ long weft__lot_wait(uintptr_t address, uint32_t expected, uint32_t bitset, uint6
 		unlock(bucket);
 		return err != 0 ? err : -EAGAIN;
 	}
+	if (me->parked.key == address && me->parked.state == WOKEN)
+		bucket->returns++;
 	me->parked.key = address;
 	me->parked.bitset = bitset;
 	me->parked.state = WAITING;
@@ -127,6 +141,14 @@ long weft__lot_wait(uintptr_t address, uint32_t expected, uint32_t bitset, uint6
 	if (result == 0 && me->parked.state == WOKEN)
 		return 0;
 	return settle(me, result);
+}
+
+/* Have the waker give the others a turn (weft__settle()) if it is time. Context: the bucket is locked. */
+static void owe_a_turn(struct bucket *bucket)
+{
+	bucket->returns = 0;
+	if (weft__current != NULL)
+		weft__current->owes = true;
 }
 
 /* Take a waiter out and make it ready. Context: its bucket is locked. */
@@ -156,6 +178,8 @@ static long wake_some(struct bucket *bucket, uintptr_t address, long most, uint3
 		wake_one(task);
 		woken++;
 	}
+	if (weft__unlikely(bucket->returns >= RETURNS_FOR_A_TURN && woken > 0))
+		owe_a_turn(bucket);
 	return woken;
 }
 

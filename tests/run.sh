@@ -33,6 +33,11 @@ want memcached test -x /usr/bin/memcached
 want redis-server test -x /usr/bin/redis-server
 want haproxy test -x /usr/sbin/haproxy
 want openssl test -x /usr/bin/openssl
+want default-jdk-headless test -x /usr/bin/javac
+want nodejs test -x /usr/bin/node
+want ruby test -x /usr/bin/ruby
+want puma test -x /usr/bin/puma
+want ruby-webrick test -e /usr/share/doc/ruby-webrick
 command -v ninja >/dev/null || command -v make >/dev/null || packages="$packages ninja-build"
 
 # python_suite: the package of CPython's tests, whose name has the version of Debian's python3

@@ -4,12 +4,18 @@ import asyncio
 import concurrent.futures
 import hashlib
 import http.server
+import multiprocessing
 import os
 import queue
+import re
 import signal
 import socket
+import socketserver
+import sqlite3
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -250,6 +256,221 @@ def sigterm_and_sigint_end_it():
     assert caught == [signal.SIGUSR1]
 
 
+# What python3 -m http.server runs, with room for all clients to connect at once.
+SERVE_FOLDER = """
+import http.server, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 512
+http.server.test(http.server.SimpleHTTPRequestHandler, Server, port=0, bind="127.0.0.1")
+"""
+
+
+def http_server_module_and_big_files():
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(10):
+            with open(os.path.join(folder, str(number)), "wb") as file:
+                file.write(block(number) * 50)
+        digests = [hashlib.sha256(block(number) * 50).digest() for number in range(10)]
+        server = subprocess.Popen(
+            [sys.executable, "-u", "-c", SERVE_FOLDER],
+            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        port = int(re.search(rb"port (\d+)", server.stdout.readline()).group(1))
+        noise = []
+        drain = threading.Thread(target=lambda: noise.extend(server.stderr))
+        drain.start()
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+        def fetch(number):
+            with opener.open("http://127.0.0.1:%d/%d" % (port, number % 10), timeout=50) as answer:
+                return hashlib.sha256(answer.read()).digest() == digests[number % 10]
+
+        with concurrent.futures.ThreadPoolExecutor(200) as pool:
+            assert all(pool.map(fetch, range(600)))
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=50) == 0
+        drain.join()
+        assert len([line for line in noise if b'" 200 -' in line]) == len(noise) == 600, noise
+
+
+class HashHandler(socketserver.StreamRequestHandler):
+    def handle(self):
+        # Until it is told to end: a child of ours may have the client's end of the connection, too.
+        while size := int(self.rfile.readline()):
+            self.wfile.write(hashlib.sha256(self.rfile.read(size)).digest())
+
+
+class DatagramHandler(socketserver.BaseRequestHandler):
+    def handle(self):
+        data, near = self.request
+        near.sendto(hashlib.sha256(data).digest(), self.client_address)
+
+
+class TCPServer(socketserver.ThreadingTCPServer):
+    request_queue_size = 512
+
+
+class ForkingServer(socketserver.ForkingTCPServer):
+    request_queue_size = 512
+
+
+def ask_for_hashes(connection, number, rounds):
+    for turn in range(rounds):
+        data = block(number + turn)
+        connection.sendall(b"%d\n" % len(data) + data)
+        digest = b""
+        while len(digest) < 32:
+            piece = connection.recv(32 - len(digest))
+            assert piece
+            digest += piece
+        assert digest == hashlib.sha256(data).digest()
+    connection.sendall(b"0\n")
+
+
+def serve_while(server, use, clients):
+    """Each client calls use(its number, the server's address), all at once."""
+    with server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
+        serving.start()
+        try:
+            with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+                list(pool.map(lambda number: use(number, server.server_address), range(clients)))
+        finally:
+            server.shutdown()
+            serving.join()
+
+
+def servers_of_socketserver():
+    def stream(number, address):
+        with socket.create_connection(address, 50) as connection:
+            ask_for_hashes(connection, number, 5)
+
+    def datagram(number, address):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near:
+            near.settimeout(1)
+            data = block(number)[:5000]
+            for _ in range(50):  # one may be lost
+                near.sendto(data, address)
+                try:
+                    assert near.recv(100) == hashlib.sha256(data).digest()
+                    return
+                except socket.timeout:
+                    pass
+            raise AssertionError("no answer")
+
+    nowhere = ("127.0.0.1", 0)
+    serve_while(TCPServer(nowhere, HashHandler), stream, 200)
+    serve_while(socketserver.ThreadingUDPServer(nowhere, DatagramHandler), datagram, 50)
+    serve_while(ForkingServer(nowhere, HashHandler), stream, 30)
+
+
+def tls_server_with_threads():
+    with tempfile.TemporaryDirectory() as folder:
+        key, certificate = os.path.join(folder, "key"), os.path.join(folder, "certificate")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-days", "30", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate,
+             "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+        ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ours.load_cert_chain(certificate, key)
+        theirs = ssl.create_default_context(cafile=certificate)
+        stranger = ssl.create_default_context()
+
+    class Server(TCPServer):
+        def finish_request(self, request, client_address):
+            with ours.wrap_socket(request, server_side=True) as secured:
+                self.RequestHandlerClass(secured, client_address, self)
+
+        def handle_error(self, request, client_address):
+            if not isinstance(sys.exc_info()[1], (ssl.SSLError, ConnectionError)):
+                super().handle_error(request, client_address)
+
+    def use(number, address):
+        with socket.create_connection(address, 50) as plain:
+            if number % 10 == 9:
+                try:
+                    stranger.wrap_socket(plain, server_hostname="localhost")
+                    raise AssertionError("a certificate of nobody's is accepted")
+                except ssl.SSLCertVerificationError:
+                    return
+            with theirs.wrap_socket(plain, server_hostname="localhost") as secured:
+                ask_for_hashes(secured, number, 5)
+
+    serve_while(Server(("127.0.0.1", 0), HashHandler), use, 100)
+
+
+def pools_of_processes():
+    for method in "fork", "spawn":
+        context = multiprocessing.get_context(method)
+        with concurrent.futures.ProcessPoolExecutor(3, mp_context=context) as pool:
+            assert list(pool.map(block, range(60), chunksize=5)) == [block(n) for n in range(60)]
+            error = pool.submit(int, "x").exception(timeout=50)
+            assert isinstance(error, ValueError), error
+        with context.Pool(3) as pool:
+            waiting = [pool.apply_async(block, (number,)) for number in range(30)]
+            assert [each.get(50) for each in waiting] == [block(number) for number in range(30)]
+
+
+def put_blocks(numbers, results, lock, total):
+    while (number := numbers.get(timeout=50)) is not None:
+        with lock:
+            total.value += number
+        results.put((number, hashlib.sha256(block(number)).digest()))
+
+
+def queues_between_processes():
+    context = multiprocessing.get_context("fork")
+    numbers, results, lock = context.Queue(10), context.Queue(), context.Lock()
+    total = context.Value("l", 0, lock=False)
+    children = [context.Process(target=put_blocks, args=(numbers, results, lock, total))
+                for _ in range(4)]
+    for child in children:
+        child.start()
+    threading.Thread(target=lambda: [numbers.put(n) for n in [*range(300), *[None] * 4]]).start()
+    found = dict(results.get(timeout=50) for _ in range(300))
+    for child in children:
+        child.join(50)
+        assert child.exitcode == 0, child.exitcode
+    assert total.value == sum(range(300)), total.value
+    assert all(found[n] == hashlib.sha256(block(n)).digest() for n in range(300))
+
+
+def sqlite_from_many_threads():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "data")
+
+        def connect():
+            return sqlite3.connect(path, timeout=50, isolation_level=None)
+
+        with connect() as first:
+            first.execute("PRAGMA journal_mode=WAL")
+            first.execute("PRAGMA synchronous=OFF")
+            first.execute("CREATE TABLE rows (thread INTEGER, number INTEGER, data BLOB)")
+            first.execute("CREATE TABLE total (sum INTEGER)")
+            first.execute("INSERT INTO total VALUES (0)")
+
+        def work(thread):
+            own = connect()
+            for number in range(10):
+                own.execute("BEGIN IMMEDIATE")
+                own.execute("INSERT INTO rows VALUES (?, ?, ?)", (thread, number, block(number)))
+                own.execute("UPDATE total SET sum = sum + ?", (number,))
+                own.execute("COMMIT")
+                count, = own.execute(
+                    "SELECT count(*) FROM rows WHERE thread = ?", (thread,)).fetchone()
+                assert count == number + 1
+            own.close()
+
+        with concurrent.futures.ThreadPoolExecutor(20) as pool:
+            list(pool.map(work, range(20)))
+        last = connect()
+        assert last.execute("SELECT sum FROM total").fetchone() == (900,)
+        rows = last.execute("SELECT number, data FROM rows").fetchall()
+        assert len(rows) == 200 and all(data == block(number) for number, data in rows)
+        assert last.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        last.close()
+
+
 CASES = (
     threads_and_queues,
     parked_threads_are_kernel_threads_only_when_plain,
@@ -260,6 +481,12 @@ CASES = (
     sockets_with_timeouts,
     asyncio_beside_threads,
     sigterm_and_sigint_end_it,
+    http_server_module_and_big_files,
+    servers_of_socketserver,
+    tls_server_with_threads,
+    pools_of_processes,
+    queues_between_processes,
+    sqlite_from_many_threads,
 )
 
 if __name__ == "__main__":
