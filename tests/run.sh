@@ -26,6 +26,7 @@ want python3 test -x /usr/bin/python3
 /usr/bin/python3 -c 'import test.test_threading' >/dev/null 2>&1 || wants_suite=1
 want tinyproxy-bin test -x /usr/bin/tinyproxy
 want curl test -x /usr/bin/curl
+want git test -x /usr/bin/git
 want ldap-utils test -x /usr/bin/ldapadd
 want openssl test -x /usr/bin/openssl
 want slapd test -x /usr/sbin/slapd
