@@ -38,6 +38,10 @@ want nodejs test -x /usr/bin/node
 want ruby test -x /usr/bin/ruby
 want puma test -x /usr/bin/puma
 want ruby-webrick test -e /usr/share/doc/ruby-webrick
+want git test -x /usr/bin/git
+want ldap-utils test -x /usr/bin/ldapadd
+want slapd test -x /usr/sbin/slapd
+want stunnel4 test -x /usr/bin/stunnel4
 command -v ninja >/dev/null || command -v make >/dev/null || packages="$packages ninja-build"
 
 # python_suite: the package of CPython's tests, whose name has the version of Debian's python3
