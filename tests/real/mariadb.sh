@@ -47,7 +47,7 @@ bench_prepare() {
 # install_data: what a new server starts with; its bootstrap makes threads, too
 install_data() {
 	timeout -k 5 100 "$launcher" /usr/bin/mariadb-install-db --no-defaults --user=root \
-		--datadir="$data" --auth-root-authentication-method=normal --skip-test-db \
+		--datadir="$data" --tmpdir="$dir" --auth-root-authentication-method=normal --skip-test-db \
 		--skip-name-resolve --force --innodb-log-file-size=16M
 }
 
@@ -81,8 +81,8 @@ answers() {
 begin() {
 	begin_name=$1
 	shift
-	start /usr/sbin/mariadbd --no-defaults --user=root --datadir="$data" --port="$port" \
-		--socket="$MARIADB_SOCKET" --bind-address=127.0.0.1 --skip-name-resolve \
+	start /usr/sbin/mariadbd --no-defaults --user=root --datadir="$data" --tmpdir="$dir" \
+		--port="$port" --socket="$MARIADB_SOCKET" --bind-address=127.0.0.1 --skip-name-resolve \
 		--pid-file="$dir/pid" --log-error="$dir/error.log" --max-connections=400 \
 		--max-connect-errors=1000000 --thread-handling=one-thread-per-connection \
 		--innodb-flush-log-at-trx-commit=1 --innodb-log-file-size=16M \
@@ -90,6 +90,7 @@ begin() {
 		--open-files-limit=4000 --ssl-ca="$dir/tls/authority.pem" \
 		--ssl-cert="$dir/tls/localhost.pem" --ssl-key="$dir/tls/localhost.key" "$@"
 	check "$begin_name" answers
+	admin ping >/dev/null 2>&1 || exit 1
 }
 
 # no_complaints: the error log has no line that a sound server does not write
@@ -177,6 +178,7 @@ clients=16
 
 check "certificates are made" certificates
 check "the data are made" install_data
+[ $failed = 0 ] || exit 1
 begin "it starts"
 check "it runs as it should" is_woven "$server"
 check "a thread serves each connection" client variable thread_handling one-thread-per-connection
