@@ -31,7 +31,9 @@ COMING_AND_GOING = 4
 QUIET_S = 4
 FIELDS = ("seconds", "server", "phase", "memory_kb", "descriptors", "kernel_threads", "tasks",
           "p50_us", "p99_us", "clients")
-MOST_MEMORY_GROWTH_KB = 2048
+# From one third to the next. MariaDB's memory grows for long by itself, plain as well: glibc gives
+# its threads one arena after another, and each keeps what once was needed.
+MOST_GROWTH_KB = {"echo": 512, "mariadb": 8192}
 
 
 class Server:
@@ -195,20 +197,21 @@ def is_flat(server, field, average, factor, more):
 def judge_all(server, rested, at_end):
     mean, median = statistics.mean, statistics.median
     series = server.series("memory_kb")
-    last = mean(series[len(series) * 2 // 3:])
+    # the echo server gives back all that a connection needed
+    before = rested["memory_kb"] if server.name == "echo" else series[-1]
+    growth_kb = MOST_GROWTH_KB[server.name]
     return all([
         judge(server, "no client found anything wrong", not server.wrong,
               "%d clients came and went; %s" % (server.clients, server.wrong[:3])),
-        is_flat(server, "memory_kb", mean, 1.02, MOST_MEMORY_GROWTH_KB),
+        is_flat(server, "memory_kb", mean, 1, growth_kb),
         is_flat(server, "descriptors", mean, 1.05, 4),
         is_flat(server, "kernel_threads", mean, 1.5, 8),
         is_flat(server, "tasks", mean, 1.05, 4),
         # other programs of the machine show in these
-        is_flat(server, "p50_us", median, 2, 2000),
-        is_flat(server, "p99_us", median, 2, 20000),
-        judge(server, "memory ends as it was under load",
-              at_end["memory_kb"] <= last * 1.02 + MOST_MEMORY_GROWTH_KB,
-              "%d, at the end %d" % (last, at_end["memory_kb"])),
+        is_flat(server, "p50_us", median, 3, 2000),
+        is_flat(server, "p99_us", median, 3, 20000),
+        judge(server, "memory ends as it was", at_end["memory_kb"] <= before + growth_kb,
+              "%d, at the end %d" % (before, at_end["memory_kb"])),
         judge(server, "descriptors end as they were idle",
               at_end["descriptors"] <= rested["descriptors"] + 4,
               "%d, at the end %d" % (rested["descriptors"], at_end["descriptors"])),

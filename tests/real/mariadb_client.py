@@ -15,7 +15,7 @@ from mariadb_library import (Connection, Error, Statement, LOCAL_INFILE, SSL_CA,
                              VERIFY_CERT)
 
 ACCOUNTS, BALANCE = 64, 1000
-DEADLOCK, LOCK_TIMEOUT, INTERRUPTED, GONE, LOST = 1213, 1205, 1317, 2006, 2013
+CHANGED, DEADLOCK, LOCK_TIMEOUT, INTERRUPTED, GONE, LOST = 1020, 1213, 1205, 1317, 2006, 2013
 KILLED, STATEMENT_TIMEOUT = 1927, 1969
 ENDED = (GONE, LOST, KILLED)
 IO_URING_SETUP = 425
@@ -121,7 +121,7 @@ def transfer(tellers, turns):
                         move(c, source, target, chance.randrange(1, 50), teller, turn)
                         break
                     except Error as error:
-                        if error.number not in (DEADLOCK, LOCK_TIMEOUT):
+                        if error.number not in (CHANGED, DEADLOCK, LOCK_TIMEOUT):
                             raise
                         c.query("ROLLBACK")
 
