@@ -18,6 +18,9 @@
 #include "shim.h"
 #include "thread.h"
 
+/* From a stack pointer to the frame that the entry makes below it: the red zone, and rounding. */
+#define FRAME_BYTES (sizeof(struct weft__call) + 128 + 16)
+
 /* entry_x86_64.S */
 long weft__clone_for(struct weft__call *c, uintptr_t fs_base);
 
@@ -42,12 +45,14 @@ static long make_process(struct weft__job *job)
 	struct weft__call *c = (struct weft__call *)job->arg[0];
 	struct weft_task *task = (struct weft_task *)job->arg[1];
 	uintptr_t low = parked_at(task), fs_base = task->context.fs_base;
-	size_t bytes = c->sp - low;
-	void *aside = weft__alloc(bytes);
+	/* A caught call may have its frame on another stack (catch.c), which the child does not use. */
+	bool here = c->sp - (uintptr_t)c <= FRAME_BYTES;
+	size_t bytes = here ? c->sp - low : 0;
+	void *aside = here ? weft__alloc(bytes) : NULL;
 	uint64_t before;
 	long result;
 
-	if (aside == NULL)
+	if (here && aside == NULL)
 		return -ENOMEM;
 	weft__copy(aside, (void *)low, bytes);
 	set_mask(UINT64_MAX, &before);
@@ -56,7 +61,8 @@ static long make_process(struct weft__job *job)
 	weft__set_current(fs_base, task);
 	set_mask(before, NULL);
 	weft__copy((void *)low, aside, bytes);
-	weft__free(aside, bytes);
+	if (here)
+		weft__free(aside, bytes);
 	if (result > 0)
 		weft__offload_is_parent();
 	return result;
