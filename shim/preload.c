@@ -55,6 +55,7 @@ static create_function *libc_pthread_create;
 static thrd_create_function *libc_thrd_create;
 static bool refused;
 static const char *not_patched; /* why; NULL: it is, or was not to be */
+static bool has_to_catch;       /* by what is loaded, not by wish */
 
 /* What libuv wants done in a child after fork(2); NULL: it has not asked yet. */
 static void (*renew_libuv)(void);
@@ -197,12 +198,32 @@ long weft__waking_call(struct weft__call *c)
 	}
 }
 
+/*
+ * A program that asks the kernel itself where weft cannot see it waits in the kernel, maybe for
+ * another of its threads: so these calls are caught, or it is left alone.
+ */
+static void choose_catching(void)
+{
+	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patched.missed == 0)
+		return;
+	weft__settings.catch_mode = WEFT__CATCH_ALL;
+	has_to_catch = true;
+}
+
+static const char *why_not_caught(void)
+{
+	if (has_to_catch)
+		return "it makes calls that cannot be patched, and the kernel catches none (Linux "
+		       "5.11 does)";
+	return not_patched != NULL ? not_patched : "the kernel catches no calls (Linux 5.11 does)";
+}
+
 /* False when there is no other way, and the kernel refuses this one. */
 static bool catch_calls(void)
 {
 	long err = 0;
 
-	if (weft__settings.catch_mode != WEFT__CATCH_NONE)
+	if (weft__catches())
 		err = weft__catch_begin();
 	if (err == 0) {
 		if (not_patched != NULL)
@@ -210,12 +231,10 @@ static bool catch_calls(void)
 		not_patched = NULL; /* said once, not in each child */
 		return true;
 	}
-	if (weft__settings.catch_mode == WEFT__CATCH_ONLY) {
+	if (weft__settings.catch_mode == WEFT__CATCH_ONLY || has_to_catch) {
 		weft__current = &weft__main_thread.task;
 		weft__asleep();
-		return refuse(not_patched != NULL
-				      ? not_patched
-				      : "the kernel catches no calls (Linux 5.11 does)");
+		return refuse(why_not_caught());
 	}
 	weft__say("what cannot be patched is not caught: %s", strerror((int)-err));
 	return true;
@@ -233,6 +252,7 @@ static void wake_up(void)
 	if (refused || weft__current != NULL || weft__hub_of != NULL || carrier->hub != NULL ||
 	    !patch())
 		return;
+	choose_catching();
 	*carrier = (struct weft__carrier){.attend = weft__signals_attend,
 					  .wanted = weft__signals_want};
 	weft__watched = weft__settings.stats ? WEFT__WATCH_RUNS : 0;
@@ -289,6 +309,25 @@ void weft__asleep(void)
 	weft__timers_clear();
 	weft__pi_clear();
 	weft__offload_clear();
+}
+
+void weft__catch_missed(void)
+{
+	long err;
+
+	/* The others do so when they wake up, or when a task loads something. */
+	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patched.missed == 0 ||
+	    weft__current == NULL || weft__process.hub == NULL)
+		return;
+	weft__settings.catch_mode = WEFT__CATCH_ALL;
+	weft__go_inside(weft__current);
+	weft__signals_catch();
+	weft__mask_open();
+	err = weft__catch_begin();
+	weft__go_outside(weft__current);
+	has_to_catch = err == 0;
+	if (err != 0)
+		weft__say("what cannot be patched is not caught: %s", strerror((int)-err));
 }
 
 static void find_originals(void)

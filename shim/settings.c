@@ -45,8 +45,10 @@ static const char *const paths_words[] = {[WEFT__PATHS_AS_NEEDED] = "auto",
 					  [WEFT__PATHS_IN_PLACE] = "0",
 					  [WEFT__PATHS_OFFLOADED] = "1"};
 
-static const char *const catch_words[] = {
-	[WEFT__CATCH_NONE] = "none", [WEFT__CATCH_ALL] = "all", [WEFT__CATCH_ONLY] = "only"};
+static const char *const catch_words[] = {[WEFT__CATCH_AUTO] = "auto",
+					  [WEFT__CATCH_NONE] = "none",
+					  [WEFT__CATCH_ALL] = "all",
+					  [WEFT__CATCH_ONLY] = "only"};
 
 /* One of some words, the first where none is given; its place among them. */
 static unsigned int read_word(const char *name, const char *const words[], unsigned int n,
@@ -92,7 +94,7 @@ void weft__read_settings(void)
 		return;
 	weft__settings.stats = read_switch("WEFT_STATS");
 	weft__settings.catch_mode = read_word("WEFT_CATCH", catch_words, WEFT__CATCH_MODES,
-					      "neither none nor all nor only");
+					      "neither auto, none, all nor only");
 	weft__settings.preempt_ms = read_number("WEFT_PREEMPT_MS", 10, 0, 10000);
 	weft__settings.paths =
 		read_word("WEFT_OFFLOAD_PATHS", paths_words, WEFT__PATHS, "neither 0, 1 nor auto");

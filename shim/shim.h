@@ -20,6 +20,7 @@ enum weft__paths {
 
 /** WEFT_CATCH: what becomes of calls whose sites are not patched (catch.h). */
 enum weft__catch_mode {
+	WEFT__CATCH_AUTO, /* as none, until there is such a call for sure: then as all */
 	WEFT__CATCH_NONE, /* they are the kernel's */
 	WEFT__CATCH_ALL,  /* they are caught */
 	WEFT__CATCH_ONLY, /* and no site is patched, by wish or because none may be */
@@ -43,6 +44,15 @@ void weft__read_settings(void);
 
 /** Write one line to stderr, "weft: ...", whatever state libc is in. */
 void weft__say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** Whether calls are caught, or are to be from the first thread on. */
+static inline bool weft__catches(void)
+{
+	return weft__settings.catch_mode >= WEFT__CATCH_ALL;
+}
+
+/** Objects have been loaded: catch calls from now on if some cannot be patched (preload.c). */
+void weft__catch_missed(void);
 
 /** Before a thread is made: be awake, if that is wanted and can be (preload.c). */
 void weft__before_thread(void);

@@ -35,7 +35,7 @@ static const struct option {
 	{"--preempt-ms=", "WEFT_PREEMPT_MS",
 	 "how long a thread may compute while others wait, 1 to 10000 ms, 0 for ever (10)"},
 	{"--catch=", "WEFT_CATCH",
-	 "all: answer calls of code that cannot be patched, too, slowly; only: patch none (none)"},
+	 "calls that cannot be patched: auto, when there are any for sure; none; all; only (auto)"},
 	{"--help", NULL, "print this and exit"},
 	{"--version", NULL, "print the version and exit"},
 };
