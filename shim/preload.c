@@ -10,6 +10,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <gnu/lib-names.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
@@ -35,7 +36,9 @@
 #include "thread.h"
 #include "timers.h"
 
+/* The __thread variables of all libraries are on the stack, too: some have much (libtsan). */
 #define HUB_STACK_BYTES ((size_t)256 * 1024)
+#define HUB_STACK_MOST ((size_t)64 * 1024 * 1024)
 #define HWCAP2_WRFSBASE 2U
 #define ARCH_SHSTK_STATUS 0x5005 /* <asm/prctl.h> of Linux 6.6 */
 
@@ -51,7 +54,8 @@ WEFT__SHARED register_function __register_atfork;
 
 bool weft__hub_counted, weft__waking;
 
-static create_function *libc_pthread_create;
+/* The next one, which is another library's if that one interposes it, too (libasan); and libc's. */
+static create_function *next_pthread_create, *libc_pthread_create;
 static thrd_create_function *libc_thrd_create;
 static bool refused;
 static const char *not_patched; /* why; NULL: it is, or was not to be */
@@ -143,13 +147,17 @@ static int make_hub(struct weft__carrier *carrier)
 	err = pthread_attr_init(&attr);
 	if (err != 0)
 		return -err;
-	pthread_attr_setstacksize(&attr, HUB_STACK_BYTES);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	/* It counts as a thread until it runs, and has no say in what signals are admitted. */
 	sigfillset(&all);
 	pthread_attr_setsigmask_np(&attr, &all);
 	weft__making_hub = true;
-	err = libc_pthread_create(&thread, &attr, hub_main, carrier);
+	for (size_t bytes = HUB_STACK_BYTES; bytes <= HUB_STACK_MOST; bytes *= 2) {
+		pthread_attr_setstacksize(&attr, bytes);
+		err = libc_pthread_create(&thread, &attr, hub_main, carrier);
+		if (err != EINVAL) /* no room for them */
+			break;
+	}
 	weft__making_hub = false;
 	pthread_attr_destroy(&attr);
 	if (err == 0)
@@ -332,7 +340,14 @@ void weft__catch_missed(void)
 
 static void find_originals(void)
 {
-	libc_pthread_create = (create_function *)dlsym(RTLD_NEXT, "pthread_create");
+	void *libc = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+
+	next_pthread_create = (create_function *)dlsym(RTLD_NEXT, "pthread_create");
+	libc_pthread_create = next_pthread_create;
+	if (libc != NULL) {
+		libc_pthread_create = (create_function *)dlsym(libc, "pthread_create");
+		dlclose(libc);
+	}
 	libc_thrd_create = (thrd_create_function *)dlsym(RTLD_NEXT, "thrd_create");
 }
 
@@ -346,7 +361,7 @@ void weft__before_thread(void)
 {
 	int saved_errno = errno;
 
-	if (libc_pthread_create == NULL) {
+	if (next_pthread_create == NULL) {
 		find_originals();
 		weft__read_settings(); /* a constructor may make a thread before on_load() */
 	}
@@ -378,9 +393,9 @@ WEFT__SHARED int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 	int err;
 
 	begin_create((uintptr_t)start);
-	err = libc_pthread_create(thread, attr, start, arg);
+	err = next_pthread_create(thread, attr, start, arg);
 	if (ask_again(err))
-		err = libc_pthread_create(thread, attr, start, arg);
+		err = next_pthread_create(thread, attr, start, arg);
 	end_create();
 	return err;
 }
