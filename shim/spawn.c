@@ -6,6 +6,8 @@
  * task's thread pointer and registers, in which the task is nobody for that while, and the child
  * goes on where the task would have. After vfork it does so on the task's own stack, where the task
  * lies parked below: that part is put aside first.
+ *
+ * In a program that traces processes the carrier itself makes the child, and is stopped.
  */
 #include <errno.h>
 #include <signal.h>
@@ -13,6 +15,7 @@
 #include "descriptor.h"
 #include "handlers.h"
 #include "memory.h"
+#include "names.h"
 #include "offload.h"
 #include "process.h"
 #include "shim.h"
@@ -77,12 +80,16 @@ long weft__spawn(struct weft__call *c, uintptr_t stack_top)
 				.ends = true};
 
 	weft__fd_forked();
+	/* Who makes a child is who may trace it, and only the carrier makes ptrace(2) calls. */
+	if (weft__program_traces())
+		goto in_place;
 	weft__counts.parks[c->nr]++;
 	c->child_sp = stack_top != 0 ? stack_top : c->sp;
 	c->child_mask = weft__mask_of(me);
 	me->task.context.sp = NULL;
 	if (weft__offload_call(&job) == 0)
 		return job.result;
+in_place:
 	weft__blocks(c);
 	weft__vfork_begin();
 	return WEFT__VFORK;
