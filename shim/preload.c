@@ -28,6 +28,7 @@
 #include "loaded.h"
 #include "mask.h"
 #include "memory.h"
+#include "names.h"
 #include "offload.h"
 #include "parking.h"
 #include "shim.h"
@@ -51,6 +52,7 @@ typedef int register_function(void (*prepare)(void), void (*parent)(void), void 
 			      void *object);
 
 WEFT__SHARED register_function __register_atfork;
+WEFT__SHARED const char *__asan_default_options(void);
 
 bool weft__hub_counted, weft__waking;
 
@@ -93,6 +95,12 @@ static bool patch(void)
 	static bool done;
 	const char *why;
 
+	if (weft__program_finds_leaks())
+		return refuse(
+			"a sanitizer in it looks for leaks in kernel threads (detect_leaks=0 in "
+			"ASAN_OPTIONS or LSAN_OPTIONS stops that)");
+	if (weft__rule.line != 0 && weft__rule.reason[0] != '\0')
+		return refuse(weft__rule.reason);
 	if (!weft__detour_may_wake())
 		return refuse("a seccomp filter denies what it takes");
 	if (done)
@@ -433,6 +441,14 @@ WEFT__SHARED int __register_atfork(void (*prepare)(void), void (*parent)(void), 
 __attribute__((constructor)) static void on_load(void)
 {
 	weft__read_settings();
+	if (weft__settings.on && !weft__program_has_libraries())
+		refuse("the program is linked against no libc, and makes its threads itself");
+}
+
+/* libasan wants to be the first of all libraries, but behind weft's it is early enough. */
+WEFT__SHARED const char *__asan_default_options(void)
+{
+	return "verify_asan_link_order=0";
 }
 
 __attribute__((destructor)) static void on_unload(void)

@@ -58,8 +58,7 @@ static bool is_fault(int signal)
 /* Weft's own, whatever the program does with it. */
 static bool is_ours(int signal)
 {
-	return signal == WEFT__SIGNAL_SETXID ||
-	       (signal == SIGSYS && weft__catches());
+	return signal == WEFT__SIGNAL_SETXID || (signal == SIGSYS && weft__catches());
 }
 
 static bool is_handler(const struct weft__action *action)

@@ -255,6 +255,26 @@ Test(library, where_the_kernel_catches_nothing_that_is_one_line)
 	expect_no_dispatch("WEFT_CATCH=only", 11, "as in its file");
 }
 
+static void expect_to_stand_aside(const char *program, const char *out)
+{
+	char *const argv[] = {(char *)program, NULL};
+	char *const settings[] = {PRELOADED, "WEFT=1", NULL};
+	struct outcome outcome = run_program(PLAIN, argv, settings);
+
+	expect_exit(&outcome, 23);
+	cr_expect_str_eq(outcome.out, out);
+	cr_expect(count_lines(outcome.err) == 1 &&
+			  strstr(outcome.err, "runs as it would without") != NULL,
+		  "stderr:\n%s", outcome.err);
+	forget_outcome(&outcome);
+}
+
+Test(library, preloaded_by_hand_it_stands_aside_where_the_launcher_refuses)
+{
+	expect_to_stand_aside(GUEST_DIR "/no_libc", "");
+	expect_to_stand_aside(GUEST_DIR "/finds_leaks", "no leaks\n");
+}
+
 /* It would wait for its own thread, in the kernel. */
 Test(library, where_what_cannot_be_patched_cannot_be_caught_it_stands_aside)
 {

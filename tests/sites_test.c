@@ -76,7 +76,8 @@ Test(sites, a_call_that_cannot_be_patched_is_named_with_the_reason)
 	struct outcome outcome = run_weft("check", GUEST_DIR "/inline_unfit");
 
 	expect_exit(&outcome, 0);
-	cr_expect(strstr(outcome.out, "/inline_unfit: 2, to be patched 0, to be caught 2\n") != NULL,
+	cr_expect(strstr(outcome.out, "/inline_unfit: 2, to be patched 0, to be caught 2\n") !=
+			  NULL,
 		  "stdout:\n%s", outcome.out);
 	cr_expect(strstr(outcome.out, "\ncatching     yes ") != NULL);
 	cr_expect(strstr(outcome.out, "weft can work on it") != NULL);

@@ -206,11 +206,40 @@ static bool tell_sites(const struct weft__program *program, const char *library)
 	return has_dispatch();
 }
 
+static void tell_wrong(const char *file, unsigned int line, const char *why, bool named)
+{
+	(void)named;
+	if (line == 0)
+		weft__tell("bad rules    %s: %s", file, why);
+	else
+		weft__tell("bad rule     %s:%u: %s", file, line, why);
+}
+
+/* What is set for the program by a rule, which may also refuse it. */
+static enum weft__finding tell_rule(struct weft__program *program, const char *library)
+{
+	enum weft__finding finding = weft__program_rule(program, library, tell_wrong);
+	const struct weft__rule *rule = &program->rule;
+	char set[256] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; rule->line != 0 && i < WEFT__SETTINGS; i++)
+		if (rule->value[i][0] != '\0')
+			used += (size_t)snprintf(set + used, sizeof(set) - used, "%s=%s ",
+						 weft__setting_table[i].name, rule->value[i]);
+	if (rule->line == 0)
+		weft__tell("profile      none");
+	else
+		weft__tell("profile      %s%s(%s:%u)", set,
+			   rule->reason[0] != '\0' ? "refuse " : "", rule->file, rule->line);
+	return finding;
+}
+
 int weft__check_print(const char *name)
 {
 	char why[PATH_MAX + 128];
 	char library[PATH_MAX];
-	struct weft__program program;
+	static struct weft__program program;
 	enum weft__finding finding = weft__program_find(&program, name);
 	const char *lacking = NULL;
 	bool has_machine;
@@ -223,8 +252,10 @@ int weft__check_print(const char *name)
 		tell_program(&program, finding);
 	has_machine = tell_machine();
 	has_library = tell_library(library, sizeof(library));
-	if (finding == WEFT__FITS && has_library)
+	if (finding == WEFT__FITS && has_library) {
 		has_way = tell_sites(&program, library);
+		finding = tell_rule(&program, library);
+	}
 
 	weft__program_explain(&program, finding, why, sizeof(why));
 	if (finding != WEFT__FITS) {
@@ -260,6 +291,7 @@ int weft__check_sites_print(const char *name)
 		weft__complain("libweft-preload.so: not found");
 		return WEFT__EXIT_CANNOT;
 	}
-	return weft__sites_print(&program, library, true) != WEFT__SITES_UNKNOWN ? WEFT__EXIT_OK
-										 : WEFT__EXIT_CANNOT;
+	return weft__sites_print(&program, library, true) != WEFT__SITES_UNKNOWN
+		       ? WEFT__EXIT_OK
+		       : WEFT__EXIT_CANNOT;
 }

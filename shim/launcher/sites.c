@@ -88,8 +88,7 @@ static bool read_lines(int fd, line_function *line_read, void *context)
 }
 
 /* Run a program with one setting and see each line that it prints: its status, -1 for none. */
-static int see_lines(char **arguments, const char *setting, line_function *line_read,
-		      void *context)
+static int see_lines(char **arguments, const char *setting, line_function *line_read, void *context)
 {
 	int pipe_ends[2];
 	int status = -1;
@@ -138,7 +137,8 @@ static bool tell_line(char *line, void *context)
 	return true;
 }
 
-enum weft__sites weft__sites_print(const struct weft__program *program, const char *library, bool each)
+enum weft__sites weft__sites_print(const struct weft__program *program, const char *library,
+				   bool each)
 {
 	char *list[] = {(char *)program->loader, (char *)program->image, NULL};
 	/* Its option --list does the same, but gives up at the first library that is missing. */

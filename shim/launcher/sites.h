@@ -21,6 +21,7 @@ enum weft__sites {
  *
  * each   a line for each call, instead of one for each object; the result is then not CAUGHT
  */
-enum weft__sites weft__sites_print(const struct weft__program *program, const char *library, bool each);
+enum weft__sites weft__sites_print(const struct weft__program *program, const char *library,
+				   bool each);
 
 #endif

@@ -87,8 +87,8 @@ static void print_summary(const struct weft__object *object, const struct weft__
 	size_t patched = 0, unfit = 0;
 
 	for (size_t i = 0; i < sites->n; i++) {
-		patched += weft__is_answered(sites->site[i].nr) &&
-			   sites->site[i].fit == WEFT__FIT_YES;
+		patched +=
+			weft__is_answered(sites->site[i].nr) && sites->site[i].fit == WEFT__FIT_YES;
 		unfit += is_unfit(&sites->site[i]);
 	}
 	if (sites->n == 0)
