@@ -26,6 +26,7 @@ want python3 test -x /usr/bin/python3
 /usr/bin/python3 -c 'import test.test_threading' >/dev/null 2>&1 || wants_suite=1
 want tinyproxy-bin test -x /usr/bin/tinyproxy
 want curl test -x /usr/bin/curl
+want caddy test -x /usr/bin/caddy
 command -v ninja >/dev/null || command -v make >/dev/null || packages="$packages ninja-build"
 
 # python_suite: the package of CPython's tests, whose name has the version of Debian's python3
