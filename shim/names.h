@@ -7,7 +7,7 @@
 /** Whether it is linked against any library: one that is not has no libc, but that weft needs one. */
 bool weft__program_has_libraries(void);
 
-/** Whether a symbol of that name is there, wanted or defined by it. */
+/** Whether a symbol or library of that name is there, wanted or defined by it. */
 bool weft__program_names(const char *symbol);
 
 /** Whether it looks for leaks as sanitizers do, which takes kernel threads, and nobody has told it not to. */

@@ -95,6 +95,8 @@ static bool patch(void)
 	static bool done;
 	const char *why;
 
+	if (weft__program_names("libweft.so.0"))
+		return refuse("the program is linked against libweft and runs tasks of its own");
 	if (weft__program_finds_leaks())
 		return refuse(
 			"a sanitizer in it looks for leaks in kernel threads (detect_leaks=0 in "

@@ -273,6 +273,7 @@ Test(library, preloaded_by_hand_it_stands_aside_where_the_launcher_refuses)
 {
 	expect_to_stand_aside(GUEST_DIR "/no_libc", "");
 	expect_to_stand_aside(GUEST_DIR "/finds_leaks", "no leaks\n");
+	expect_to_stand_aside(GUEST_DIR "/own_tasks", "0: 5 tasks\n");
 }
 
 /* It would wait for its own thread, in the kernel. */
