@@ -375,6 +375,16 @@ Test(launcher, an_option_names_rules_or_none)
 	expect_code(run_weft("--profiles=0", LOOK_INSIDE, "10"), "changed");
 }
 
+Test(launcher, a_file_of_rules_is_found_wherever_the_program_goes)
+{
+	static const char script[] = "cd \"$0\" && exec \"$1\" --profiles=program sh -c "
+				     "'cd / && \"$0\" 10; exit $?' \"$2\"";
+	char *const argv[] = {"sh", "-c", (char *)script, dir, WEFT_PROGRAM, LOOK_INSIDE, NULL};
+
+	rules("look_inside catch=only\n");
+	expect_code(run_program(PLAIN, argv, NULL), "as in its file");
+}
+
 Test(launcher, a_bad_rule_is_one_line_that_names_it_and_the_others_hold)
 {
 	struct outcome outcome = run_by_rules(UNDER_WEFT,

@@ -87,11 +87,23 @@ static bool find_library(char *library, size_t library_bytes)
 	return err == 0;
 }
 
+/* What the program execs may be somewhere else. */
+static bool name_rules_for_all(void)
+{
+	const char *file = getenv("WEFT_PROFILES");
+	char path[PATH_MAX];
+
+	if (file == NULL || file[0] == '/' || strcmp(file, "0") == 0 ||
+	    realpath(file, path) == NULL) /* the library says what is wrong with it */
+		return true;
+	return setenv("WEFT_PROFILES", path, 1) == 0;
+}
+
 static int set_environment(const char *library)
 {
 	int err = weft__library_preload(library);
 
-	if (err == 0 && setenv("WEFT", "1", 1) != 0)
+	if (err == 0 && (setenv("WEFT", "1", 1) != 0 || !name_rules_for_all()))
 		err = -errno;
 	if (err != 0)
 		weft__complain("%s", strerror(-err));
