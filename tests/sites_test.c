@@ -91,6 +91,17 @@ Test(sites, a_call_that_cannot_be_patched_is_named_with_the_reason)
 	forget_outcome(&outcome);
 }
 
+Test(sites, a_text_that_is_changed_while_it_is_loaded_has_its_calls_caught)
+{
+	struct outcome outcome = run_weft("check", GUEST_DIR "/text_relocated");
+
+	expect_exit(&outcome, 0);
+	cr_expect(strstr(outcome.out, "/text_relocated: 1, to be patched 0, to be caught 1\n") !=
+			  NULL,
+		  "stdout:\n%s", outcome.out);
+	forget_outcome(&outcome);
+}
+
 /* Bytes that only look like a call are no reason to catch any. */
 Test(sites, what_is_not_surely_a_call_is_named_and_not_caught)
 {

@@ -115,13 +115,27 @@ static void print_sites(const struct weft__object *object, const struct weft__si
 	}
 }
 
+/* What weft__patch_object() would refuse. */
+static void give_up(struct weft__site *site)
+{
+	if (site->fit != WEFT__FIT_YES)
+		return;
+	site->fit = WEFT__FIT_RELOCATED;
+	site->missed = true;
+}
+
 static void look_at(struct looked_at *at, const char *path)
 {
 	at->wrong = weft__image_map(&at->object, path);
 	if (at->wrong == NULL && weft__find_sites(&at->object, is_any, &at->sites) != 0)
 		at->wrong = "out of memory";
-	for (size_t i = 0; at->wrong == NULL && i < at->sites.n; i++)
-		catches |= at->sites.site[i].missed && weft__is_answered(at->sites.site[i].nr);
+	for (size_t i = 0; at->wrong == NULL && i < at->sites.n; i++) {
+		struct weft__site *site = &at->sites.site[i];
+
+		if (weft__object_relocates_text(&at->object))
+			give_up(site);
+		catches |= site->missed && weft__is_answered(site->nr);
+	}
 }
 
 static void print(struct looked_at *at, const char *path, bool each)

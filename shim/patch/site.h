@@ -43,6 +43,7 @@ struct weft__moved {
 	FIT(NO_WINDOW, "no room for a jump") \
 	FIT(NO_FUNCTION, "in no known function, if it is one") \
 	FIT(TOO_LONG, "in too long a function") \
+	FIT(RELOCATED, "in a text that is changed while it is loaded") \
 	FIT(UNCLEAR, "behind bytes that are no instruction, if it is one") \
 	FIT(SIGNAL_FRAME, "where signal handlers return to")
 
