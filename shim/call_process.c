@@ -23,6 +23,7 @@
 #include "process.h"
 #include "handlers.h"
 #include "kernel_thread.h"
+#include "names.h"
 #include "shim.h"
 #include "signals.h"
 #include "thread.h"
@@ -249,7 +250,8 @@ static long wait_for(const struct weft__call *c, long type, long id, long option
 {
 	long result = WEFT__PASS;
 
-	if (type == P_PID && (options & (WSTOPPED | WCONTINUED)) == 0)
+	/* Of a traced process there is more to tell than its end. */
+	if (type == P_PID && !weft__program_traces() && (options & (WSTOPPED | WCONTINUED)) == 0)
 		result = park_until_exit(c, id);
 	if (result == WEFT__PASS)
 		result = park_until_child(c, type, id, options);

@@ -16,7 +16,7 @@ uint64_t weft__mask_in_handler(void)
 {
 	uint64_t admitted = weft__signal_bit(SIGSEGV) | weft__signal_bit(SIGBUS);
 
-	if (weft__settings.catch_mode != WEFT__CATCH_NONE)
+	if (weft__catches())
 		admitted |= weft__signal_bit(SIGSYS);
 	return ~admitted;
 }

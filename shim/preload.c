@@ -10,6 +10,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <gnu/lib-names.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 #include "loaded.h"
 #include "mask.h"
 #include "memory.h"
+#include "names.h"
 #include "offload.h"
 #include "parking.h"
 #include "preempt.h"
@@ -36,7 +38,9 @@
 #include "thread.h"
 #include "timers.h"
 
+/* The __thread variables of all libraries are on the stack, too: some have much (libtsan). */
 #define HUB_STACK_BYTES ((size_t)256 * 1024)
+#define HUB_STACK_MOST ((size_t)64 * 1024 * 1024)
 #define HWCAP2_WRFSBASE 2U
 #define ARCH_SHSTK_STATUS 0x5005 /* <asm/prctl.h> of Linux 6.6 */
 
@@ -49,13 +53,16 @@ typedef int register_function(void (*prepare)(void), void (*parent)(void), void 
 			      void *object);
 
 WEFT__SHARED register_function __register_atfork;
+WEFT__SHARED const char *__asan_default_options(void);
 
 bool weft__hub_counted, weft__waking;
 
-static create_function *libc_pthread_create;
+/* The next one, which is another library's if that one interposes it, too (libasan); and libc's. */
+static create_function *next_pthread_create, *libc_pthread_create;
 static thrd_create_function *libc_thrd_create;
 static bool refused;
 static const char *not_patched; /* why; NULL: it is, or was not to be */
+static bool has_to_catch;       /* by what is loaded, not by wish */
 
 /* What libuv wants done in a child after fork(2); NULL: it has not asked yet. */
 static void (*renew_libuv)(void);
@@ -89,6 +96,14 @@ static bool patch(void)
 	static bool done;
 	const char *why;
 
+	if (weft__program_names("libweft.so.0"))
+		return refuse("the program is linked against libweft and runs tasks of its own");
+	if (weft__program_finds_leaks())
+		return refuse(
+			"a sanitizer in it looks for leaks in kernel threads (detect_leaks=0 in "
+			"ASAN_OPTIONS or LSAN_OPTIONS stops that)");
+	if (weft__rule.line != 0 && weft__rule.reason[0] != '\0')
+		return refuse(weft__rule.reason);
 	if (!weft__detour_may_wake())
 		return refuse("a seccomp filter denies what it takes");
 	if (done)
@@ -143,13 +158,17 @@ static int make_hub(struct weft__carrier *carrier)
 	err = pthread_attr_init(&attr);
 	if (err != 0)
 		return -err;
-	pthread_attr_setstacksize(&attr, HUB_STACK_BYTES);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	/* It counts as a thread until it runs, and has no say in what signals are admitted. */
 	sigfillset(&all);
 	pthread_attr_setsigmask_np(&attr, &all);
 	weft__making_hub = true;
-	err = libc_pthread_create(&thread, &attr, hub_main, carrier);
+	for (size_t bytes = HUB_STACK_BYTES; bytes <= HUB_STACK_MOST; bytes *= 2) {
+		pthread_attr_setstacksize(&attr, bytes);
+		err = libc_pthread_create(&thread, &attr, hub_main, carrier);
+		if (err != EINVAL) /* no room for them */
+			break;
+	}
 	weft__making_hub = false;
 	pthread_attr_destroy(&attr);
 	if (err == 0)
@@ -198,12 +217,32 @@ long weft__waking_call(struct weft__call *c)
 	}
 }
 
+/*
+ * A program that asks the kernel itself where weft cannot see it waits in the kernel, maybe for
+ * another of its threads: so these calls are caught, or it is left alone.
+ */
+static void choose_catching(void)
+{
+	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patched.missed == 0)
+		return;
+	weft__settings.catch_mode = WEFT__CATCH_ALL;
+	has_to_catch = true;
+}
+
+static const char *why_not_caught(void)
+{
+	if (has_to_catch)
+		return "it makes calls that cannot be patched, and the kernel catches none (Linux "
+		       "5.11 does)";
+	return not_patched != NULL ? not_patched : "the kernel catches no calls (Linux 5.11 does)";
+}
+
 /* False when there is no other way, and the kernel refuses this one. */
 static bool catch_calls(void)
 {
 	long err = 0;
 
-	if (weft__settings.catch_mode != WEFT__CATCH_NONE)
+	if (weft__catches())
 		err = weft__catch_begin();
 	if (err == 0) {
 		if (not_patched != NULL)
@@ -211,12 +250,10 @@ static bool catch_calls(void)
 		not_patched = NULL; /* said once, not in each child */
 		return true;
 	}
-	if (weft__settings.catch_mode == WEFT__CATCH_ONLY) {
+	if (weft__settings.catch_mode == WEFT__CATCH_ONLY || has_to_catch) {
 		weft__current = &weft__main_thread.task;
 		weft__asleep();
-		return refuse(not_patched != NULL
-				      ? not_patched
-				      : "the kernel catches no calls (Linux 5.11 does)");
+		return refuse(why_not_caught());
 	}
 	weft__say("what cannot be patched is not caught: %s", strerror((int)-err));
 	return true;
@@ -234,6 +271,7 @@ static void wake_up(void)
 	if (refused || weft__current != NULL || weft__hub_of != NULL || carrier->hub != NULL ||
 	    !patch())
 		return;
+	choose_catching();
 	*carrier = (struct weft__carrier){.attend = weft__signals_attend,
 					  .wanted = weft__signals_want};
 	weft__watched = weft__settings.stats ? WEFT__WATCH_RUNS : 0;
@@ -293,9 +331,35 @@ void weft__asleep(void)
 	weft__offload_clear();
 }
 
+void weft__catch_missed(void)
+{
+	long err;
+
+	/* The others do so when they wake up, or when a task loads something. */
+	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patched.missed == 0 ||
+	    weft__current == NULL || weft__process.hub == NULL)
+		return;
+	weft__settings.catch_mode = WEFT__CATCH_ALL;
+	weft__go_inside(weft__current);
+	weft__signals_catch();
+	weft__mask_open();
+	err = weft__catch_begin();
+	weft__go_outside(weft__current);
+	has_to_catch = err == 0;
+	if (err != 0)
+		weft__say("what cannot be patched is not caught: %s", strerror((int)-err));
+}
+
 static void find_originals(void)
 {
-	libc_pthread_create = (create_function *)dlsym(RTLD_NEXT, "pthread_create");
+	void *libc = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+
+	next_pthread_create = (create_function *)dlsym(RTLD_NEXT, "pthread_create");
+	libc_pthread_create = next_pthread_create;
+	if (libc != NULL) {
+		libc_pthread_create = (create_function *)dlsym(libc, "pthread_create");
+		dlclose(libc);
+	}
 	libc_thrd_create = (thrd_create_function *)dlsym(RTLD_NEXT, "thrd_create");
 }
 
@@ -309,7 +373,7 @@ void weft__before_thread(void)
 {
 	int saved_errno = errno;
 
-	if (libc_pthread_create == NULL) {
+	if (next_pthread_create == NULL) {
 		find_originals();
 		weft__read_settings(); /* a constructor may make a thread before on_load() */
 	}
@@ -341,9 +405,9 @@ WEFT__SHARED int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 	int err;
 
 	begin_create((uintptr_t)start);
-	err = libc_pthread_create(thread, attr, start, arg);
+	err = next_pthread_create(thread, attr, start, arg);
 	if (ask_again(err))
-		err = libc_pthread_create(thread, attr, start, arg);
+		err = next_pthread_create(thread, attr, start, arg);
 	end_create();
 	return err;
 }
@@ -381,6 +445,14 @@ WEFT__SHARED int __register_atfork(void (*prepare)(void), void (*parent)(void), 
 __attribute__((constructor)) static void on_load(void)
 {
 	weft__read_settings();
+	if (weft__settings.on && !weft__program_has_libraries())
+		refuse("the program is linked against no libc, and makes its threads itself");
+}
+
+/* libasan wants to be the first of all libraries, but behind weft's it is early enough. */
+WEFT__SHARED const char *__asan_default_options(void)
+{
+	return "verify_asan_link_order=0";
 }
 
 __attribute__((destructor)) static void on_unload(void)

@@ -1,13 +1,17 @@
-/* The environment: WEFT and its WEFT_ relatives, and the one way in which weft speaks. */
+/* What is set: by the environment, WEFT and its WEFT_ relatives, or by rules; and how weft speaks. */
+#include <dlfcn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "offload.h"
+#include "rules.h"
 #include "shim.h"
 
 struct weft__settings weft__settings;
+struct weft__rule weft__rule;
 
 void weft__say(const char *format, ...)
 {
@@ -41,43 +45,50 @@ static bool read_switch(const char *name)
 	return false;
 }
 
-static const char *const paths_words[] = {[WEFT__PATHS_AS_NEEDED] = "auto",
-					  [WEFT__PATHS_IN_PLACE] = "0",
-					  [WEFT__PATHS_OFFLOADED] = "1"};
-
-static const char *const catch_words[] = {
-	[WEFT__CATCH_NONE] = "none", [WEFT__CATCH_ALL] = "all", [WEFT__CATCH_ONLY] = "only"};
-
-/* One of some words, the first where none is given; its place among them. */
-static unsigned int read_word(const char *name, const char *const words[], unsigned int n,
-			      const char *others)
+/* A rule about this program that makes no sense; those about others are `weft check`'s to tell. */
+static void say_wrong(const char *file, unsigned int line, const char *why, bool named)
 {
-	const char *value = getenv(name);
-
-	if (value == NULL || value[0] == '\0')
-		return 0;
-	for (unsigned int i = 0; i < n; i++)
-		if (strcmp(value, words[i]) == 0)
-			return i;
-	weft__say("%s=%s: %s, taken as %s", name, value, others, words[0]);
-	return 0;
+	if (named && line == 0)
+		weft__say("%s: %s", file, why);
+	else if (named)
+		weft__say("%s:%u: %s", file, line, why);
 }
 
-static unsigned int read_number(const char *name, unsigned int fallback, unsigned int least,
-				unsigned int most)
+static void read_rules(void)
 {
-	const char *value = getenv(name);
-	unsigned long number;
-	char *end;
+	static char self[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	Dl_info info;
 
-	if (value == NULL || value[0] == '\0')
-		return fallback;
-	number = strtoul(value, &end, 10);
-	if (value[0] >= '0' && value[0] <= '9' && *end == '\0' && number >= least && number <= most)
-		return (unsigned int)number;
-	weft__say("%s=%s: not a number from %u to %u, taken as %u", name, value, least, most,
-		  fallback);
-	return fallback;
+	/* Without /proc there is no telling what this program is. */
+	if (length <= 0 || dladdr(&weft__settings, &info) == 0)
+		return;
+	self[length] = '\0';
+	weft__rules_find(weft__base_name(self), info.dli_fname, &weft__rule, say_wrong);
+}
+
+/* What the environment says or, where that says nothing, the rules. */
+static unsigned int read_setting(enum weft__setting_id id)
+{
+	const struct weft__setting *setting = &weft__setting_table[id];
+	const char *said = getenv(setting->environment);
+	int value;
+
+	if (said == NULL || said[0] == '\0') {
+		if (weft__rule.line == 0 || weft__rule.value[id][0] == '\0')
+			return setting->usual;
+		said = weft__rule.value[id];
+	}
+	value = weft__setting_value(setting, said);
+	if (value >= 0)
+		return (unsigned int)value;
+	if (setting->words[0] == '\0')
+		weft__say("%s=%s: not a number from %u to %u, taken as %u", setting->environment,
+			  said, setting->least, setting->most, setting->usual);
+	else
+		weft__say("%s=%s: none of: %s; taken as %.*s", setting->environment, said,
+			  setting->words, (int)strcspn(setting->words, " "), setting->words);
+	return setting->usual;
 }
 
 void weft__read_settings(void)
@@ -90,11 +101,10 @@ void weft__read_settings(void)
 	weft__settings.on = read_switch("WEFT");
 	if (!weft__settings.on)
 		return;
-	weft__settings.stats = read_switch("WEFT_STATS");
-	weft__settings.catch_mode = read_word("WEFT_CATCH", catch_words, WEFT__CATCH_MODES,
-					      "neither none nor all nor only");
-	weft__settings.preempt_ms = read_number("WEFT_PREEMPT_MS", 10, 0, 10000);
-	weft__settings.paths =
-		read_word("WEFT_OFFLOAD_PATHS", paths_words, WEFT__PATHS, "neither 0, 1 nor auto");
-	weft__offload_most = read_number("WEFT_OFFLOAD_THREADS", 64, 1, 1024);
+	read_rules();
+	weft__settings.stats = read_setting(WEFT__SET_STATS) != 0;
+	weft__settings.catch_mode = read_setting(WEFT__SET_CATCH);
+	weft__settings.preempt_ms = read_setting(WEFT__SET_PREEMPT_MS);
+	weft__settings.paths = read_setting(WEFT__SET_OFFLOAD_PATHS);
+	weft__offload_most = read_setting(WEFT__SET_OFFLOAD_THREADS);
 }

@@ -7,27 +7,27 @@
 
 #include "call.h"
 #include "preempt.h"
+#include "rules.h"
 
 /** The carrier of all tasks; its hub is there while weft is awake. */
 extern struct weft__carrier weft__process;
 
-/** WEFT_OFFLOAD_PATHS: who makes calls that look up a path. */
+/** WEFT_OFFLOAD_PATHS: who makes calls that look up a path; as the words in settings.def. */
 enum weft__paths {
 	WEFT__PATHS_AS_NEEDED, /* offload threads when a far file system is mounted */
 	WEFT__PATHS_IN_PLACE,
 	WEFT__PATHS_OFFLOADED,
-	WEFT__PATHS, /* how many */
 };
 
-/** WEFT_CATCH: what becomes of calls whose sites are not patched (catch.h). */
+/** WEFT_CATCH: what becomes of calls whose sites are not patched (catch.h); in that order. */
 enum weft__catch_mode {
+	WEFT__CATCH_AUTO, /* as none, until there is such a call for sure: then as all */
 	WEFT__CATCH_NONE, /* they are the kernel's */
 	WEFT__CATCH_ALL,  /* they are caught */
 	WEFT__CATCH_ONLY, /* and no site is patched, by wish or because none may be */
-	WEFT__CATCH_MODES,
 };
 
-/** The environment (settings.c). */
+/** What is set (settings.c). */
 struct weft__settings {
 	bool on;    /* WEFT: without it the library does nothing */
 	bool stats; /* WEFT_STATS: print them when the process ends */
@@ -39,11 +39,23 @@ struct weft__settings {
 
 extern struct weft__settings weft__settings;
 
-/** Read the environment; what is wrong in it is said in one line each, and left at its default. */
+/** What the rules say of this program. */
+extern struct weft__rule weft__rule;
+
+/** Read the environment and the rules; what is wrong is said in one line each, and left at its default. */
 void weft__read_settings(void);
 
 /** Write one line to stderr, "weft: ...", whatever state libc is in. */
 void weft__say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** Whether calls are caught, or are to be from the first thread on. */
+static inline bool weft__catches(void)
+{
+	return weft__settings.catch_mode >= WEFT__CATCH_ALL;
+}
+
+/** Objects have been loaded: catch calls from now on if some cannot be patched (preload.c). */
+void weft__catch_missed(void);
 
 /** Before a thread is made: be awake, if that is wanted and can be (preload.c). */
 void weft__before_thread(void);

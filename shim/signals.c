@@ -58,8 +58,7 @@ static bool is_fault(int signal)
 /* Weft's own, whatever the program does with it. */
 static bool is_ours(int signal)
 {
-	return signal == WEFT__SIGNAL_SETXID ||
-	       (signal == SIGSYS && weft__settings.catch_mode != WEFT__CATCH_NONE);
+	return signal == WEFT__SIGNAL_SETXID || (signal == SIGSYS && weft__catches());
 }
 
 static bool is_handler(const struct weft__action *action)
@@ -125,6 +124,15 @@ long weft__signals_begin(struct weft__thread *me)
 			install(signal, &actions[signal]);
 	}
 	return 0;
+}
+
+void weft__signals_catch(void)
+{
+	for (int signal = 1; signal <= WEFT__SIGNALS; signal++) {
+		claimed[signal] = is_ours(signal);
+		if (took_over[signal] || claimed[signal])
+			install(signal, &actions[signal]);
+	}
 }
 
 /* What is pending for the kernel thread alone: SigPnd in its status, proc(5). */

@@ -45,6 +45,9 @@ struct weft__ucontext {
 /** Take over the handlers that are installed, and the faults of weft's own accesses: 0, -errno. */
 long weft__signals_begin(struct weft__thread *me);
 
+/** Calls are to be caught from now on: take over the signal that they come by, and let it in. */
+void weft__signals_catch(void);
+
 /** Take over what is pending in the kernel for its one thread, and not for the process. */
 void weft__signals_adopt(struct weft__thread *thread);
 

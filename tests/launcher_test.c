@@ -12,6 +12,7 @@
 
 #define NO_THREADS GUEST_DIR "/no_threads"
 #define LOOK_INSIDE GUEST_DIR "/look_inside"
+#define FINDS_LEAKS GUEST_DIR "/finds_leaks"
 
 static char dir[] = "/tmp/weft-launcher-XXXXXX";
 static char path[64];
@@ -119,8 +120,9 @@ Test(launcher, an_unknown_option_is_2_with_the_usage)
 
 Test(launcher, an_option_without_its_value_is_2)
 {
-	static const char *const options[] = {"--catch", "--offload-paths", "--offload-threads",
-					      "--preempt-ms", "--stats=1"};
+	static const char *const options[] = {"--catch",           "--offload-paths",
+					      "--offload-threads", "--preempt-ms",
+					      "--profiles",        "--stats=1"};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
 		struct outcome outcome = run_weft((char *)options[i], "true");
@@ -265,6 +267,207 @@ Test(launcher, a_program_of_another_libc_is_126)
 	put_copy(bytes, count, 0755);
 	expect_refusal(run_weft(path), 126);
 	expect_check_to_refuse(path);
+}
+
+/* What Go makes of a program that is position-independent and without C, among others. */
+Test(launcher, a_program_without_any_libc_is_126)
+{
+	struct outcome plain =
+		run_program(PLAIN, (char *const[]){GUEST_DIR "/no_libc", NULL}, NULL);
+
+	expect_exit(&plain, 23);
+	forget_outcome(&plain);
+	expect_refusal(run_weft(GUEST_DIR "/no_libc"), 126);
+	expect_check_to_refuse(GUEST_DIR "/no_libc");
+}
+
+Test(launcher, a_program_with_tasks_of_its_own_is_126)
+{
+	expect_refusal(run_weft(GUEST_DIR "/own_tasks"), 126);
+	expect_check_to_refuse(GUEST_DIR "/own_tasks");
+}
+
+Test(launcher, a_sanitizer_that_looks_for_leaks_is_126)
+{
+	char *const argv[] = {FINDS_LEAKS, NULL};
+	char *const without[] = {"ASAN_OPTIONS=a=b:detect_leaks=0", NULL};
+	struct outcome outcome = run_program(UNDER_WEFT, argv, without);
+
+	expect_exit(&outcome, 23);
+	cr_expect_str_eq(outcome.err, "");
+	forget_outcome(&outcome);
+	expect_refusal(run_weft(FINDS_LEAKS), 126);
+	expect_check_to_refuse(FINDS_LEAKS);
+}
+
+/* Write a file of rules, and name it as a setting. */
+static char *rules(const char *text)
+{
+	static char setting[128];
+
+	put_copy(strdup(text), strlen(text), 0644);
+	snprintf(setting, sizeof(setting), "WEFT_PROFILES=%s", path);
+	return setting;
+}
+
+static struct outcome run_by_rules(enum way way, const char *text, char *other, char *another)
+{
+	char *const argv[] = {LOOK_INSIDE, "10", NULL};
+	char *const settings[] = {rules(text), other, another, NULL};
+
+	return run_program(way, argv, settings);
+}
+
+static void expect_code(struct outcome outcome, const char *code)
+{
+	char expected[128];
+
+	snprintf(expected, sizeof(expected), "kernel threads: 1\nlibc's code: %s\n", code);
+	expect_exit(&outcome, 23);
+	cr_expect_str_eq(outcome.out, expected, "stdout:\n%sstderr:\n%s", outcome.out, outcome.err);
+	cr_expect_str_eq(outcome.err, "");
+	forget_outcome(&outcome);
+}
+
+Test(launcher, a_rule_sets_what_its_program_needs)
+{
+	expect_code(run_by_rules(UNDER_WEFT, "look_inside catch=only\n", NULL, NULL),
+		    "as in its file");
+	expect_code(run_by_rules(UNDER_WEFT, "look_* catch=only\n", NULL, NULL), "as in its file");
+	expect_code(run_by_rules(UNDER_WEFT, "look catch=only\n", NULL, NULL), "changed");
+}
+
+Test(launcher, a_rule_holds_without_the_launcher_too)
+{
+	expect_code(run_by_rules(PLAIN, "look_inside catch=only\n", "WEFT=1",
+				 "LD_PRELOAD=" PRELOAD_LIBRARY),
+		    "as in its file");
+}
+
+Test(launcher, a_rule_is_for_its_program_alone)
+{
+	char *const argv[] = {"sh", "-c", LOOK_INSIDE " 10; exit $?", NULL};
+	char *const settings[] = {rules("sh catch=only\ndash catch=only\nbash catch=only\n"), NULL};
+
+	expect_code(run_program(UNDER_WEFT, argv, settings), "changed");
+}
+
+Test(launcher, what_the_user_says_goes_before_a_rule)
+{
+	char *const argv[] = {"--catch=auto", LOOK_INSIDE, "10", NULL};
+	char *const settings[] = {rules("look_inside catch=only\n"), NULL};
+
+	expect_code(run_program(UNDER_WEFT, argv, settings), "changed");
+	expect_code(run_by_rules(UNDER_WEFT, "look_inside catch=only\n", "WEFT_CATCH=none", NULL),
+		    "changed");
+	expect_code(run_by_rules(UNDER_WEFT, "look_inside catch=only\n", "WEFT_CATCH=", NULL),
+		    "as in its file");
+}
+
+Test(launcher, an_option_names_rules_or_none)
+{
+	char option[128];
+
+	snprintf(option, sizeof(option), "--profiles=%s",
+		 rules("x stats=1\n") + strlen("WEFT_PROFILES="));
+	put_copy(strdup("look_inside catch=only\n"), strlen("look_inside catch=only\n"), 0644);
+	expect_code(run_weft(option, LOOK_INSIDE, "10"), "as in its file");
+	expect_code(run_weft("--profiles=0", LOOK_INSIDE, "10"), "changed");
+}
+
+Test(launcher, a_file_of_rules_is_found_wherever_the_program_goes)
+{
+	static const char script[] = "cd \"$0\" && exec \"$1\" --profiles=program sh -c "
+				     "'cd / && \"$0\" 10; exit $?' \"$2\"";
+	char *const argv[] = {"sh", "-c", (char *)script, dir, WEFT_PROGRAM, LOOK_INSIDE, NULL};
+
+	rules("look_inside catch=only\n");
+	expect_code(run_program(PLAIN, argv, NULL), "as in its file");
+}
+
+Test(launcher, a_bad_rule_is_one_line_that_names_it_and_the_others_hold)
+{
+	struct outcome outcome = run_by_rules(UNDER_WEFT,
+					      "other x\n# \nlook_inside catch=onyl\n"
+					      "look_inside catch=only\n",
+					      NULL, NULL);
+	char place[128];
+
+	snprintf(place, sizeof(place), "%s:3: ", path);
+	expect_exit(&outcome, 23);
+	cr_expect(count_lines(outcome.err) == 1 && strstr(outcome.err, place) != NULL,
+		  "stderr:\n%s", outcome.err);
+	cr_expect_str_eq(outcome.out, "kernel threads: 1\nlibc's code: as in its file\n");
+	forget_outcome(&outcome);
+}
+
+Test(launcher, a_missing_file_of_rules_is_one_line)
+{
+	char *const argv[] = {LOOK_INSIDE, "10", NULL};
+	char *const settings[] = {"WEFT_PROFILES=/nonexistent/rules", NULL};
+	struct outcome outcome = run_program(UNDER_WEFT, argv, settings);
+
+	expect_exit(&outcome, 23);
+	cr_expect(count_lines(outcome.err) == 1 &&
+			  strstr(outcome.err, "/nonexistent/rules") != NULL,
+		  "stderr:\n%s", outcome.err);
+	cr_expect_str_eq(outcome.out, "kernel threads: 1\nlibc's code: changed\n");
+	forget_outcome(&outcome);
+}
+
+Test(launcher, a_rule_refuses_its_program)
+{
+	static const char text[] = "look_inside refuse \"it is a test\"\n";
+	struct outcome outcome = run_by_rules(UNDER_WEFT, text, NULL, NULL);
+
+	cr_expect(strstr(outcome.err, "look_inside: it is a test\n") != NULL, "stderr:\n%s",
+		  outcome.err);
+	expect_refusal(outcome, 126);
+
+	/* Not started by weft, it runs all the same, and without. */
+	outcome = run_by_rules(PLAIN, text, "WEFT=1", "LD_PRELOAD=" PRELOAD_LIBRARY);
+	expect_exit(&outcome, 23);
+	cr_expect_str_eq(outcome.out, "kernel threads: 11\nlibc's code: as in its file\n");
+	cr_expect(count_lines(outcome.err) == 1 && strstr(outcome.err, "it is a test") != NULL,
+		  "stderr:\n%s", outcome.err);
+	forget_outcome(&outcome);
+}
+
+static void expect_check(const char *text, int status, const char *line)
+{
+	char *const argv[] = {"check", LOOK_INSIDE, NULL};
+	char *const settings[] = {rules(text), NULL};
+	struct outcome outcome = run_program(UNDER_WEFT, argv, settings);
+
+	expect_exit(&outcome, status);
+	cr_expect(strstr(outcome.out, line) != NULL, "no '%s' in:\n%s", line, outcome.out);
+	forget_outcome(&outcome);
+}
+
+Test(launcher, check_tells_which_rule_holds_and_from_where)
+{
+	char line[256];
+
+	expect_check("look_insid catch=only\n", 0, "\nprofile      none\n");
+	snprintf(line, sizeof(line), "\nprofile      preempt-ms=0 catch=all (%s:2)\n", path);
+	expect_check("\nlook_inside catch=all preempt-ms=0\n", 0, line);
+	snprintf(line, sizeof(line), "\nbad rule     %s:1: there is no such setting\n", path);
+	expect_check("other x=1\n", 0, line);
+	snprintf(line, sizeof(line), "\nprofile      refuse (%s:1)\n", path);
+	expect_check("look_inside refuse \"a test\"\n", 126, line);
+	expect_check("look_inside refuse \"a test\"\n", 126,
+		     "\nverdict      weft cannot work on it: a test\n");
+}
+
+/* The file that is installed is beside the library, which is where it is found. */
+Test(launcher, wefts_own_rules_have_no_bad_line)
+{
+	struct outcome outcome = run_weft("check", LOOK_INSIDE);
+
+	expect_exit(&outcome, 0);
+	cr_expect(strstr(outcome.out, "\nprofile      ") != NULL);
+	cr_expect(strstr(outcome.out, "\nbad rule") == NULL, "stdout:\n%s", outcome.out);
+	forget_outcome(&outcome);
 }
 
 Test(launcher, a_cut_off_program_is_126)

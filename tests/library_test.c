@@ -101,9 +101,9 @@ Test(library, each_bad_value_is_one_line_that_says_what_is_taken)
 	static char *const bad[][2] = {{"WEFT_OFFLOAD_PATHS=2", "taken as auto"},
 				       {"WEFT_OFFLOAD_PATHS=no", "taken as auto"},
 				       {"WEFT_OFFLOAD_PATHS=Auto", "taken as auto"},
-				       {"WEFT_CATCH=1", "taken as none"},
-				       {"WEFT_CATCH=all,only", "taken as none"},
-				       {"WEFT_CATCH=ONLY", "taken as none"},
+				       {"WEFT_CATCH=1", "taken as auto"},
+				       {"WEFT_CATCH=all,only", "taken as auto"},
+				       {"WEFT_CATCH=ONLY", "taken as auto"},
 				       {"WEFT_OFFLOAD_THREADS=0", "taken as 64"},
 				       {"WEFT_OFFLOAD_THREADS=1025", "taken as 64"},
 				       {"WEFT_OFFLOAD_THREADS=2x", "taken as 64"},
@@ -268,6 +268,42 @@ Test(library, where_the_kernel_catches_nothing_that_is_one_line)
 {
 	expect_no_dispatch("WEFT_CATCH=all", 1, "changed");
 	expect_no_dispatch("WEFT_CATCH=only", 11, "as in its file");
+}
+
+static void expect_to_stand_aside(const char *program, const char *out)
+{
+	char *const argv[] = {(char *)program, NULL};
+	char *const settings[] = {PRELOADED, "WEFT=1", NULL};
+	struct outcome outcome = run_program(PLAIN, argv, settings);
+
+	expect_exit(&outcome, 23);
+	cr_expect_str_eq(outcome.out, out);
+	cr_expect(count_lines(outcome.err) == 1 &&
+			  strstr(outcome.err, "runs as it would without") != NULL,
+		  "stderr:\n%s", outcome.err);
+	forget_outcome(&outcome);
+}
+
+Test(library, preloaded_by_hand_it_stands_aside_where_the_launcher_refuses)
+{
+	expect_to_stand_aside(GUEST_DIR "/no_libc", "");
+	expect_to_stand_aside(GUEST_DIR "/finds_leaks", "no leaks\n");
+	expect_to_stand_aside(GUEST_DIR "/own_tasks", "0: 5 tasks\n");
+}
+
+/* It would wait for its own thread, in the kernel. */
+Test(library, where_what_cannot_be_patched_cannot_be_caught_it_stands_aside)
+{
+	char *const argv[] = {GUEST_DIR "/deny_dispatch", WEFT_PROGRAM, GUEST_DIR "/hidden_calls",
+			      NULL};
+	struct outcome outcome = run_program(PLAIN, argv, NULL);
+
+	expect_exit(&outcome, 23);
+	cr_expect_str_eq(outcome.out, "writing\nread x\na child: exit 3\n");
+	cr_expect_eq(count_lines(outcome.err), 1, "stderr:\n%s", outcome.err);
+	cr_expect(strstr(outcome.err, "cannot be patched") != NULL &&
+		  strstr(outcome.err, "runs as it would without") != NULL);
+	forget_outcome(&outcome);
 }
 
 Test(library, nobody_takes_the_catching_away)

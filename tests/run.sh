@@ -45,6 +45,7 @@ want stunnel4 test -x /usr/bin/stunnel4
 want mariadb-server test -x /usr/sbin/mariadbd
 want mariadb-client test -x /usr/bin/mariadb
 want sysbench test -x /usr/bin/sysbench
+want caddy test -x /usr/bin/caddy
 command -v ninja >/dev/null || command -v make >/dev/null || packages="$packages ninja-build"
 
 # python_suite: the package of CPython's tests, whose name has the version of Debian's python3

@@ -76,11 +76,54 @@ Test(sites, a_call_that_cannot_be_patched_is_named_with_the_reason)
 	struct outcome outcome = run_weft("check", GUEST_DIR "/inline_unfit");
 
 	expect_exit(&outcome, 0);
-	cr_expect(strstr(outcome.out, "/inline_unfit: 2, to be patched 0, cannot be 2\n") != NULL,
+	cr_expect(strstr(outcome.out, "/inline_unfit: 2, to be patched 0, to be caught 2\n") !=
+			  NULL,
 		  "stdout:\n%s", outcome.out);
-	cr_expect(strstr(outcome.out, ": no room for a jump\n") != NULL);
-	cr_expect(strstr(outcome.out, ": in no known function, if it is one\n") != NULL);
+	cr_expect(strstr(outcome.out, "\ncatching     yes ") != NULL);
 	cr_expect(strstr(outcome.out, "weft can work on it") != NULL);
+	forget_outcome(&outcome);
+
+	outcome = run_weft("check", "--sites", GUEST_DIR "/inline_unfit");
+	expect_exit(&outcome, 0);
+	cr_expect(strstr(outcome.out, "caught: no room for a jump\n") != NULL, "stdout:\n%s",
+		  outcome.out);
+	cr_expect(strstr(outcome.out, "caught: in no known function, if it is one\n") != NULL);
+	forget_outcome(&outcome);
+}
+
+Test(sites, a_text_that_is_changed_while_it_is_loaded_has_its_calls_caught)
+{
+	struct outcome outcome = run_weft("check", GUEST_DIR "/text_relocated");
+
+	expect_exit(&outcome, 0);
+	cr_expect(strstr(outcome.out, "/text_relocated: 1, to be patched 0, to be caught 1\n") !=
+			  NULL,
+		  "stdout:\n%s", outcome.out);
+	forget_outcome(&outcome);
+}
+
+/* Bytes that only look like a call are no reason to catch any. */
+Test(sites, what_is_not_surely_a_call_is_named_and_not_caught)
+{
+	struct outcome outcome = run_weft("check", GUEST_DIR "/inline_unclear");
+
+	expect_exit(&outcome, 0);
+	cr_expect(strstr(outcome.out, "/inline_unclear: 1, to be patched 0, cannot be 1\n") != NULL,
+		  "stdout:\n%s", outcome.out);
+	cr_expect(strstr(outcome.out, ": in no known function, if it is one\n") != NULL);
+	cr_expect(strstr(outcome.out, "catching") == NULL);
+	forget_outcome(&outcome);
+}
+
+Test(sites, where_calls_have_to_be_caught_and_cannot_be_check_refuses)
+{
+	char *const argv[] = {GUEST_DIR "/deny_dispatch", WEFT_PROGRAM, "check",
+			      GUEST_DIR "/hidden_calls", NULL};
+	struct outcome outcome = run_program(PLAIN, argv, NULL);
+
+	expect_exit(&outcome, 126);
+	cr_expect(strstr(outcome.out, "\ncatching     no ") != NULL, "stdout:\n%s", outcome.out);
+	cr_expect(strstr(outcome.out, "\nverdict      weft cannot work here: ") != NULL);
 	forget_outcome(&outcome);
 }
 

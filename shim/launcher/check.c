@@ -14,12 +14,14 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* <asm/hwcap2.h> and <linux/mman.h>; the headers of Debian 12 know neither. */
+/* <asm/hwcap2.h>, <linux/mman.h> and <linux/prctl.h>; not all headers know them. */
 #define FSGSBASE_IN_HWCAP2 (1UL << 1)
 #define GUARD_INSTALL 102
+#define USER_DISPATCH 59
 
 /* The first kernel that lets a program switch its TLS by wrfsbase. */
 #define KERNEL_MAJOR 5
@@ -33,6 +35,12 @@ static const char *yes_or_no(bool yes)
 static bool has_fsgsbase(void)
 {
 	return getauxval(AT_HWCAP2) & FSGSBASE_IN_HWCAP2;
+}
+
+/* Whether the kernel brings calls to who asks for it; to turn it off changes nothing here. */
+static bool has_dispatch(void)
+{
+	return prctl(USER_DISPATCH, 0, 0, 0, 0) == 0;
 }
 
 /* Asked of the kernel itself: its version does not tell what was ported back. */
@@ -184,20 +192,59 @@ static bool tell_library(char *path, size_t path_bytes)
 	return err == 0;
 }
 
-static void tell_sites(const struct weft__program *program, const char *library)
+/* Whether the program's calls can be answered here. */
+static bool tell_sites(const struct weft__program *program, const char *library)
 {
-	if (!weft__sites_print(program, library, false))
+	enum weft__sites sites = weft__sites_print(program, library, false);
+
+	if (sites == WEFT__SITES_UNKNOWN)
 		weft__tell("sites        not all could be looked at");
+	if (sites != WEFT__SITES_CAUGHT)
+		return true;
+	weft__tell("catching     %s (some calls cannot be patched; Linux 5.11)",
+		   yes_or_no(has_dispatch()));
+	return has_dispatch();
+}
+
+static void tell_wrong(const char *file, unsigned int line, const char *why, bool named)
+{
+	(void)named;
+	if (line == 0)
+		weft__tell("bad rules    %s: %s", file, why);
+	else
+		weft__tell("bad rule     %s:%u: %s", file, line, why);
+}
+
+/* What is set for the program by a rule, which may also refuse it. */
+static enum weft__finding tell_rule(struct weft__program *program, const char *library)
+{
+	enum weft__finding finding = weft__program_rule(program, library, tell_wrong);
+	const struct weft__rule *rule = &program->rule;
+	char set[256] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; rule->line != 0 && i < WEFT__SETTINGS; i++)
+		if (rule->value[i][0] != '\0')
+			used += (size_t)snprintf(set + used, sizeof(set) - used, "%s=%s ",
+						 weft__setting_table[i].name, rule->value[i]);
+	if (rule->line == 0)
+		weft__tell("profile      none");
+	else
+		weft__tell("profile      %s%s(%s:%u)", set,
+			   rule->reason[0] != '\0' ? "refuse " : "", rule->file, rule->line);
+	return finding;
 }
 
 int weft__check_print(const char *name)
 {
 	char why[PATH_MAX + 128];
 	char library[PATH_MAX];
-	struct weft__program program;
+	static struct weft__program program;
 	enum weft__finding finding = weft__program_find(&program, name);
+	const char *lacking = NULL;
 	bool has_machine;
 	bool has_library;
+	bool has_way = true;
 
 	if (program.path[0] == '\0' || finding == WEFT__NOT_FOUND)
 		weft__tell("program      %s", name);
@@ -205,17 +252,24 @@ int weft__check_print(const char *name)
 		tell_program(&program, finding);
 	has_machine = tell_machine();
 	has_library = tell_library(library, sizeof(library));
-	if (finding == WEFT__FITS && has_library)
-		tell_sites(&program, library);
+	if (finding == WEFT__FITS && has_library) {
+		has_way = tell_sites(&program, library);
+		finding = tell_rule(&program, library);
+	}
 
 	weft__program_explain(&program, finding, why, sizeof(why));
 	if (finding != WEFT__FITS) {
 		weft__tell("verdict      weft cannot work on it: %s", why);
 		return weft__program_status(finding);
 	}
-	if (!has_machine || !has_library) {
-		weft__tell("verdict      weft cannot work here: %s",
-			   has_machine ? "its library is missing" : "the kernel has no FSGSBASE");
+	if (!has_machine)
+		lacking = "the kernel has no FSGSBASE";
+	else if (!has_library)
+		lacking = "its library is missing";
+	else if (!has_way)
+		lacking = "it makes calls that cannot be patched, and the kernel catches none";
+	if (lacking != NULL) {
+		weft__tell("verdict      weft cannot work here: %s", lacking);
 		return WEFT__EXIT_CANNOT;
 	}
 	weft__tell("verdict      %s", why);
@@ -237,5 +291,7 @@ int weft__check_sites_print(const char *name)
 		weft__complain("libweft-preload.so: not found");
 		return WEFT__EXIT_CANNOT;
 	}
-	return weft__sites_print(&program, library, true) ? WEFT__EXIT_OK : WEFT__EXIT_CANNOT;
+	return weft__sites_print(&program, library, true) != WEFT__SITES_UNKNOWN
+		       ? WEFT__EXIT_OK
+		       : WEFT__EXIT_CANNOT;
 }

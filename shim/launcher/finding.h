@@ -22,6 +22,14 @@
 	FINDING(NARROW, 126, "a 32-bit program, and weft works on x86-64 only") \
 	FINDING(FOREIGN, 126, "made for another processor, and weft works on x86-64 only") \
 	FINDING(OTHER_LIBC, 126, "not linked against glibc, the one libc that weft knows") \
+	FINDING(NO_LIBC, 126, \
+		"linked against no libc, so it makes its threads where weft sees none") \
+	FINDING(LEAKS, 126, \
+		"built with a sanitizer that looks for leaks in kernel threads (detect_leaks=0 " \
+		"in " \
+		"ASAN_OPTIONS or LSAN_OPTIONS stops that)") \
+	FINDING(TASKS, 126, "linked against libweft, so it runs tasks of its own") \
+	FINDING(RULED_OUT, 126, "a rule says so") \
 	FINDING(SETUID, 126, "setuid, so the loader ignores LD_PRELOAD") \
 	FINDING(SETGID, 126, "setgid, so the loader ignores LD_PRELOAD") \
 	FINDING(CAPABLE, 126, "has file capabilities, so the loader ignores LD_PRELOAD") \

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -29,7 +30,9 @@
 struct dynamic {
 	uint64_t symbols;
 	uint64_t strings;
+	uint64_t strings_bytes;
 	uint64_t flags_1;
+	bool needs_library;
 	struct {
 		uint64_t address;
 		uint64_t bytes;
@@ -136,6 +139,10 @@ static bool read_dynamic(const struct weft__image *image, const Elf64_Ehdr *ehdr
 			dynamic->symbols = dyn.d_un.d_ptr;
 		else if (dyn.d_tag == DT_STRTAB)
 			dynamic->strings = dyn.d_un.d_ptr;
+		else if (dyn.d_tag == DT_STRSZ)
+			dynamic->strings_bytes = dyn.d_un.d_val;
+		else if (dyn.d_tag == DT_NEEDED)
+			dynamic->needs_library = true;
 		else if (dyn.d_tag == DT_FLAGS_1)
 			dynamic->flags_1 = dyn.d_un.d_val;
 		else if (dyn.d_tag == DT_RELA)
@@ -158,6 +165,48 @@ static enum weft__finding judge_loaderless(const struct weft__image *image, cons
 	if (ehdr->e_type == ET_EXEC || !read_dynamic(image, ehdr, &dynamic))
 		return WEFT__STATIC;
 	return (dynamic.flags_1 & DF_1_PIE) ? WEFT__STATIC : WEFT__NOT_A_PROGRAM;
+}
+
+/* Whether a symbol or a library of that name stands in the dynamic section, whoever defines it. */
+static bool mentions(const struct weft__image *image, const Elf64_Ehdr *ehdr,
+		     const struct dynamic *dynamic, const char *name)
+{
+	uint64_t at = offset_of(image, ehdr, dynamic->strings);
+	uint64_t bytes = dynamic->strings_bytes;
+
+	if (bytes > image->size - at)
+		bytes = image->size - at;
+	return bytes > 0 && memmem(image->data + at, bytes, name, strlen(name) + 1) != NULL;
+}
+
+/* `detect_leaks=0`, in what sanitizers read their options from. */
+static bool leaks_are_let_be(void)
+{
+	static const char *const options[] = {"ASAN_OPTIONS", "LSAN_OPTIONS"};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		const char *value = getenv(options[i]);
+
+		if (value != NULL && strstr(value, "detect_leaks=0") != NULL)
+			return true;
+	}
+	return false;
+}
+
+static enum weft__finding judge_libraries(const struct weft__image *image, const Elf64_Ehdr *ehdr)
+{
+	struct dynamic dynamic;
+
+	if (!read_dynamic(image, ehdr, &dynamic) || !dynamic.needs_library)
+		return WEFT__NO_LIBC;
+	if (mentions(image, ehdr, &dynamic, "libweft.so.0"))
+		return WEFT__TASKS;
+	if ((mentions(image, ehdr, &dynamic, "__asan_init") ||
+	     mentions(image, ehdr, &dynamic, "__lsan_init") ||
+	     mentions(image, ehdr, &dynamic, "__lsan_is_turned_off")) &&
+	    !leaks_are_let_be())
+		return WEFT__LEAKS;
+	return WEFT__FITS;
 }
 
 static enum weft__finding judge_loader(const struct weft__image *image, const Elf64_Phdr *phdr,
@@ -183,6 +232,7 @@ static enum weft__finding judge_loader(const struct weft__image *image, const El
 enum weft__finding weft__image_judge(const struct weft__image *image, char *loader,
 				     size_t loader_bytes)
 {
+	enum weft__finding finding;
 	Elf64_Ehdr ehdr;
 	Elf64_Phdr phdr;
 
@@ -202,7 +252,8 @@ enum weft__finding weft__image_judge(const struct weft__image *image, char *load
 
 	if (!find_phdr(image, &ehdr, PT_INTERP, &phdr))
 		return judge_loaderless(image, &ehdr);
-	return judge_loader(image, &phdr, loader, loader_bytes);
+	finding = judge_loader(image, &phdr, loader, loader_bytes);
+	return finding == WEFT__FITS ? judge_libraries(image, &ehdr) : finding;
 }
 
 static bool is_import(const struct weft__image *image, uint64_t symbol, uint64_t strings,

@@ -27,15 +27,12 @@ static const struct option {
 	const char *twin;
 	const char *help;
 } options[] = {
-	{"--stats", "WEFT_STATS", "print statistics to stderr when the program ends"},
-	{"--offload-threads=", "WEFT_OFFLOAD_THREADS",
-	 "the most kernel threads for calls that only block, 1 to 1024 (64)"},
-	{"--offload-paths=", "WEFT_OFFLOAD_PATHS",
-	 "have them look up paths as well: 0, 1, auto (when a network is mounted)"},
-	{"--preempt-ms=", "WEFT_PREEMPT_MS",
-	 "how long a thread may compute while others wait, 1 to 10000 ms, 0 for ever (10)"},
-	{"--catch=", "WEFT_CATCH",
-	 "all: answer calls of code that cannot be patched, too, slowly; only: patch none (none)"},
+#define SETTING(id, name, sign, environment, words, usual, least, most, help) \
+	{"--" name sign, environment, help},
+#include "../settings.def"
+#undef SETTING
+	{"--profiles=", "WEFT_PROFILES",
+	 "a file of rules about programs to go before weft's own; 0: none at all"},
 	{"--help", NULL, "print this and exit"},
 	{"--version", NULL, "print the version and exit"},
 };
@@ -77,22 +74,36 @@ static void print_help(void)
 	     "the program; 2 wrong usage, 126 the program cannot be run, 127 there is none.");
 }
 
-static int set_environment(void)
+/* Find the library, or complain. */
+static bool find_library(char *library, size_t library_bytes)
 {
-	char library[PATH_MAX];
-	int err = weft__library_find(library, sizeof(library));
+	int err = weft__library_find(library, library_bytes);
 
-	if (err == -ENOENT) {
+	if (err == -ENOENT)
 		weft__complain("libweft-preload.so: not found beside weft, in lib beside its "
 			       "directory, or in " WEFT_INSTALL_FULL_LIBDIR);
-		return -1;
-	}
-	if (err == -EINVAL) {
+	if (err == -EINVAL)
 		weft__complain("%s: LD_PRELOAD cannot carry this path", library);
-		return -1;
-	}
-	err = weft__library_preload(library);
-	if (err == 0 && setenv("WEFT", "1", 1) != 0)
+	return err == 0;
+}
+
+/* What the program execs may be somewhere else. */
+static bool name_rules_for_all(void)
+{
+	const char *file = getenv("WEFT_PROFILES");
+	char path[PATH_MAX];
+
+	if (file == NULL || file[0] == '/' || strcmp(file, "0") == 0 ||
+	    realpath(file, path) == NULL) /* the library says what is wrong with it */
+		return true;
+	return setenv("WEFT_PROFILES", path, 1) == 0;
+}
+
+static int set_environment(const char *library)
+{
+	int err = weft__library_preload(library);
+
+	if (err == 0 && (setenv("WEFT", "1", 1) != 0 || !name_rules_for_all()))
 		err = -errno;
 	if (err != 0)
 		weft__complain("%s", strerror(-err));
@@ -118,21 +129,36 @@ static void exec_by_shell(const char *path, char **arguments)
 	free(shell_arguments);
 }
 
+/* The library will say what is wrong with the rules of this program, `weft check` all of it. */
+static void pass_over(const char *file, unsigned int line, const char *why, bool named)
+{
+	(void)file;
+	(void)line;
+	(void)why;
+	(void)named;
+}
+
 /* Become the program. Returns the exit status if that cannot be. */
 static int launch(char **arguments)
 {
 	const char *name = arguments[0];
-	struct weft__program program;
+	char library[PATH_MAX];
+	static struct weft__program program;
 	enum weft__finding finding = weft__program_find(&program, name);
 
-	if (finding != WEFT__FITS && finding != WEFT__UNREADABLE) {
+	if (finding == WEFT__FITS || finding == WEFT__UNREADABLE) {
+		if (!find_library(library, sizeof(library)))
+			return WEFT__EXIT_CANNOT;
+		finding = weft__program_rule(&program, library, pass_over);
+	}
+	if (finding != WEFT__FITS) {
 		char why[PATH_MAX + 128];
 
 		weft__program_explain(&program, finding, why, sizeof(why));
 		weft__complain("%s: %s", name, why);
 		return weft__program_status(finding);
 	}
-	if (set_environment() != 0)
+	if (set_environment(library) != 0)
 		return WEFT__EXIT_CANNOT;
 
 	execv(program.path, arguments);

@@ -208,6 +208,7 @@ enum weft__finding weft__program_find(struct weft__program *program, const char 
 	program->loader[0] = '\0';
 	program->scripts = 0;
 	program->shell = false;
+	program->rule.line = 0;
 	program->err = 0;
 	finding = resolve(program, name);
 	copy_path(program->image, program->path);
@@ -221,6 +222,18 @@ enum weft__finding weft__program_find(struct weft__program *program, const char 
 			return WEFT__TOO_DEEP;
 	} while (again);
 	return finding;
+}
+
+enum weft__finding weft__program_rule(struct weft__program *program, const char *library,
+				      weft__rules_wrong *wrong)
+{
+	char path[PATH_MAX];
+
+	if (realpath(program->image, path) == NULL)
+		copy_path(path, program->image);
+	weft__rules_find(weft__base_name(path), library, &program->rule, wrong);
+	return program->rule.line != 0 && program->rule.reason[0] != '\0' ? WEFT__RULED_OUT
+									  : WEFT__FITS;
 }
 
 static const struct {
@@ -240,6 +253,8 @@ void weft__program_explain(const struct weft__program *program, enum weft__findi
 
 	if (finding == WEFT__REFUSED)
 		why = strerror(program->err);
+	if (finding == WEFT__RULED_OUT)
+		why = program->rule.reason;
 	if (!interpreted || finding == WEFT__FITS || finding == WEFT__TOO_DEEP)
 		snprintf(text, text_bytes, "%s", why);
 	else

@@ -1,6 +1,7 @@
 #ifndef WEFT_LAUNCHER_PROGRAM_H
 #define WEFT_LAUNCHER_PROGRAM_H
 
+#include "../rules.h"
 #include "finding.h"
 
 #include <limits.h>
@@ -9,12 +10,13 @@
 
 /* A program as far as it was found; weft__program_find() writes all of it. */
 struct weft__program {
-	char path[PATH_MAX];   /* what execve(2) gets; "" for NOT_FOUND in PATH */
-	char image[PATH_MAX];  /* the file judged: path, or what interprets it; may be missing */
-	char loader[PATH_MAX]; /* PT_INTERP of image; "" where it was not read */
-	int scripts;           /* #! lines on the way from path to image */
-	bool shell;            /* neither ELF nor #!: /bin/sh runs it, as execvp(3) has it */
-	int err;               /* why, an errno; valid for REFUSED */
+	char path[PATH_MAX];    /* what execve(2) gets; "" for NOT_FOUND in PATH */
+	char image[PATH_MAX];   /* the file judged: path, or what interprets it; may be missing */
+	char loader[PATH_MAX];  /* PT_INTERP of image; "" where it was not read */
+	int scripts;            /* #! lines on the way from path to image */
+	bool shell;             /* neither ELF nor #!: /bin/sh runs it, as execvp(3) has it */
+	int err;                /* why, an errno; valid for REFUSED */
+	struct weft__rule rule; /* valid after weft__program_rule() */
 };
 
 /**
@@ -24,6 +26,16 @@ struct weft__program {
  * on to run). The program is read, never run.
  */
 enum weft__finding weft__program_find(struct weft__program *program, const char *name);
+
+/**
+ * Find what the rules say of a program that fits.
+ *
+ * @param library  path of libweft-preload.so, near which weft's own rules are
+ *
+ * @return RULED_OUT or FITS
+ */
+enum weft__finding weft__program_rule(struct weft__program *program, const char *library,
+				      weft__rules_wrong *wrong);
 
 /**
  * Write to text, of text_bytes, why the finding is what it is.

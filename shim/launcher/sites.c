@@ -20,6 +20,9 @@ struct arguments {
 	size_t count;
 };
 
+/* What libweft-preload.so ends with for a program whose calls have to be caught (inspect.c). */
+#define STATUS_CAUGHT 2
+
 typedef bool line_function(char *line, void *context);
 
 static bool add_argument(struct arguments *arguments, const char *argument)
@@ -84,9 +87,8 @@ static bool read_lines(int fd, line_function *line_read, void *context)
 	return good;
 }
 
-/* Run a program with one setting and see each line that it prints; whether all went well. */
-static bool see_lines(char **arguments, const char *setting, line_function *line_read,
-		      void *context)
+/* Run a program with one setting and see each line that it prints: its status, -1 for none. */
+static int see_lines(char **arguments, const char *setting, line_function *line_read, void *context)
 {
 	int pipe_ends[2];
 	int status = -1;
@@ -94,7 +96,7 @@ static bool see_lines(char **arguments, const char *setting, line_function *line
 	pid_t child;
 
 	if (pipe(pipe_ends) != 0)
-		return false;
+		return -1;
 	child = fork();
 	if (child == 0)
 		run(arguments, setting, pipe_ends);
@@ -102,7 +104,7 @@ static bool see_lines(char **arguments, const char *setting, line_function *line
 	good = read_lines(pipe_ends[0], line_read, context) && child > 0;
 	if (child > 0 && waitpid(child, &status, 0) != child)
 		status = -1;
-	return good && status == 0;
+	return good && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 /*
@@ -135,19 +137,24 @@ static bool tell_line(char *line, void *context)
 	return true;
 }
 
-bool weft__sites_print(const struct weft__program *program, const char *library, bool each)
+enum weft__sites weft__sites_print(const struct weft__program *program, const char *library,
+				   bool each)
 {
 	char *list[] = {(char *)program->loader, (char *)program->image, NULL};
 	/* Its option --list does the same, but gives up at the first library that is missing. */
 	static const char only_list[] = "LD_TRACE_LOADED_OBJECTS";
 	struct arguments arguments = {NULL, 0};
+	int status = -1;
 	bool good = add_argument(&arguments, program->loader) &&
 		    add_argument(&arguments, library) &&
 		    (!each || add_argument(&arguments, "--sites")) &&
 		    add_argument(&arguments, program->image) &&
-		    see_lines(list, only_list, take_library, &arguments) &&
-		    see_lines(arguments.all, NULL, tell_line, NULL);
+		    see_lines(list, only_list, take_library, &arguments) == 0;
 
+	if (good)
+		status = see_lines(arguments.all, NULL, tell_line, NULL);
 	free_arguments(&arguments);
-	return good;
+	if (status == 0)
+		return WEFT__SITES_PATCHED;
+	return status == STATUS_CAUGHT ? WEFT__SITES_CAUGHT : WEFT__SITES_UNKNOWN;
 }

@@ -5,7 +5,11 @@
  *
  * It maps the files, finds their sites by the very code that finds them in a process, and says what
  * would become of each: for people, without --sites in a line for each file that has any and for
- * each site that cannot be patched, else in a line for each site.
+ * each site that is lost to weft, else in a line for each site. A call in one file that is one for
+ * sure, and cannot be patched, has those of all files caught.
+ *
+ * It ends with 0; 1 when not all could be looked at; or, without --sites, 2 when calls have to be
+ * caught.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +20,18 @@
 #include "loaded.h"
 #include "site.h"
 
+#define EXIT_CATCHES 2
+
+struct looked_at {
+	struct weft__object object;
+	struct weft__sites sites;
+	const char *wrong; /* NULL: the others are valid */
+};
+
 void weft__entry_inspect(void);
 void weft__inspect(long count, char **arguments) __attribute__((noreturn));
+
+static bool catches; /* some call is missed, so what is not patched is caught */
 
 static const char *const call_names[WEFT__CALLS] = {
 #define CALL(number, name, class, handler, reason) [number] = #name,
@@ -46,6 +60,11 @@ static const char *name_of(int nr)
 	return call_names[nr];
 }
 
+static bool is_unfit(const struct weft__site *site)
+{
+	return weft__is_answered(site->nr) && site->fit != WEFT__FIT_YES;
+}
+
 static const char *fate_of(const struct weft__site *site)
 {
 	if (!weft__is_answered(site->nr))
@@ -68,17 +87,16 @@ static void print_summary(const struct weft__object *object, const struct weft__
 	size_t patched = 0, unfit = 0;
 
 	for (size_t i = 0; i < sites->n; i++) {
-		if (!weft__is_answered(sites->site[i].nr))
-			continue;
-		patched += sites->site[i].fit == WEFT__FIT_YES;
-		unfit += sites->site[i].fit != WEFT__FIT_YES;
+		patched +=
+			weft__is_answered(sites->site[i].nr) && sites->site[i].fit == WEFT__FIT_YES;
+		unfit += is_unfit(&sites->site[i]);
 	}
 	if (sites->n == 0)
 		return;
-	printf("sites        %s: %zu, to be patched %zu, cannot be %zu\n", object->name, sites->n,
-	       patched, unfit);
-	for (size_t i = 0; i < sites->n; i++)
-		if (weft__is_answered(sites->site[i].nr) && sites->site[i].fit != WEFT__FIT_YES)
+	printf("sites        %s: %zu, to be patched %zu, %s %zu\n", object->name, sites->n, patched,
+	       catches ? "to be caught" : "cannot be", unfit);
+	for (size_t i = 0; !catches && i < sites->n; i++)
+		if (is_unfit(&sites->site[i]))
 			print_unfit(object, &sites->site[i]);
 }
 
@@ -92,37 +110,61 @@ static void print_sites(const struct weft__object *object, const struct weft__si
 			printf("  -  ");
 		else
 			printf("%3d  ", site->nr);
-		printf("%-23s  %s\n", name_of(site->nr), fate_of(site));
+		printf("%-23s  %s%s\n", name_of(site->nr),
+		       catches && is_unfit(site) ? "caught: " : "", fate_of(site));
 	}
 }
 
-static int inspect(const char *path, bool each)
+/* What weft__patch_object() would refuse. */
+static void give_up(struct weft__site *site)
 {
-	struct weft__object object;
-	struct weft__sites sites;
-	const char *wrong = weft__image_map(&object, path);
+	if (site->fit != WEFT__FIT_YES)
+		return;
+	site->fit = WEFT__FIT_RELOCATED;
+	site->missed = true;
+}
 
-	if (wrong == NULL && weft__find_sites(&object, is_any, &sites) != 0)
-		wrong = "out of memory";
-	if (wrong != NULL) {
-		printf("sites        %s: %s\n", path, wrong);
-		return EXIT_FAILURE;
+static void look_at(struct looked_at *at, const char *path)
+{
+	at->wrong = weft__image_map(&at->object, path);
+	if (at->wrong == NULL && weft__find_sites(&at->object, is_any, &at->sites) != 0)
+		at->wrong = "out of memory";
+	for (size_t i = 0; at->wrong == NULL && i < at->sites.n; i++) {
+		struct weft__site *site = &at->sites.site[i];
+
+		if (weft__object_relocates_text(&at->object))
+			give_up(site);
+		catches |= site->missed && weft__is_answered(site->nr);
 	}
-	if (each)
-		print_sites(&object, &sites);
+}
+
+static void print(struct looked_at *at, const char *path, bool each)
+{
+	if (at->wrong != NULL)
+		printf("sites        %s: %s\n", path, at->wrong);
+	else if (each)
+		print_sites(&at->object, &at->sites);
 	else
-		print_summary(&object, &sites);
-	free(sites.site);
-	return EXIT_SUCCESS;
+		print_summary(&at->object, &at->sites);
 }
 
 void weft__inspect(long count, char **arguments)
 {
 	bool each = count > 1 && strcmp(arguments[1], "--sites") == 0;
+	long first = each ? 2 : 1;
+	struct looked_at *all = calloc((size_t)count, sizeof(*all));
 	int status = EXIT_SUCCESS;
 
-	for (long i = each ? 2 : 1; i < count; i++)
-		if (inspect(arguments[i], each) != EXIT_SUCCESS)
+	if (all == NULL)
+		exit(EXIT_FAILURE);
+	for (long i = first; i < count; i++)
+		look_at(&all[i], arguments[i]);
+	if (catches && !each)
+		status = EXIT_CATCHES;
+	for (long i = first; i < count; i++) {
+		print(&all[i], arguments[i], each);
+		if (all[i].wrong != NULL)
 			status = EXIT_FAILURE;
+	}
 	exit(status);
 }

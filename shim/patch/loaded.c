@@ -101,6 +101,7 @@ static void count(const struct weft__patch *patch, const char *refused)
 {
 	weft__patched.sites += patch->patched;
 	weft__patched.unfit += patch->unfit;
+	weft__patched.missed += patch->missed;
 	weft__patched.objects += patch->patched > 0;
 	weft__patched.refused += refused != NULL;
 	if (refused != NULL && weft__patched.why == NULL)
@@ -221,6 +222,7 @@ void weft__objects_changed(void)
 		loaded->seen = false;
 	dl_iterate_phdr(patch_any, NULL);
 	forget_unseen();
+	weft__catch_missed();
 }
 
 const char *weft__patch_all(void)

@@ -7,6 +7,7 @@
 
 struct weft__patched {
 	size_t sites, unfit;     /* patched; answered calls for which no way was found */
+	size_t missed;           /* of which these are calls for sure */
 	size_t objects, refused; /* with sites patched; with sites that were not */
 	const char *why;         /* the first that was refused; valid when refused > 0 */
 	bool later;              /* those that are loaded later are patched, too */

@@ -247,6 +247,7 @@ const char *weft__patch_object(const struct weft__object *object, weft__wanted *
 				  : patch_sites(object, &sites, (uintptr_t)entry, &patch->stubs);
 	patch->patched = refused == NULL ? sites.fit : 0;
 	patch->unfit = count_unfit(&sites);
+	patch->missed = sites.missed + (refused != NULL ? sites.fit : 0);
 	free(sites.site);
 	return refused;
 }

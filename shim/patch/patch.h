@@ -11,6 +11,7 @@
 
 struct weft__patch {
 	size_t patched, unfit;     /* sites; unfit are answered calls for which no way was found */
+	size_t missed;             /* of which these are calls for sure */
 	struct weft__region stubs; /* to be unmapped when the object is gone */
 };
 

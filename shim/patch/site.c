@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "call.h"
 #include "code.h"
 #include "raw.h"
 #include "scan.h"
@@ -180,6 +182,8 @@ static void fit_by_hole(struct search *search, struct weft__site *site)
 	site->hole = hole;
 	site->fit = WEFT__FIT_YES;
 	search->sites->fit++;
+	search->sites->missed -= site->missed;
+	site->missed = false;
 }
 
 static int add_site(struct weft__sites *sites, const struct weft__site *site)
@@ -195,6 +199,7 @@ static int add_site(struct weft__sites *sites, const struct weft__site *site)
 	}
 	sites->site[sites->n++] = *site;
 	sites->fit += site->fit == WEFT__FIT_YES;
+	sites->missed += site->missed;
 	return 0;
 }
 
@@ -215,12 +220,28 @@ static int find_in_function(struct search *search)
 		if (!search->wanted(site.nr))
 			continue;
 		site.fit = fit(search, i, &site);
+		site.missed = site.fit != WEFT__FIT_YES;
 		err = add_site(sites, &site);
 	}
 	for (size_t i = first; err == 0 && i < sites->n; i++)
 		if (sites->site[i].fit == WEFT__FIT_NO_WINDOW)
 			fit_by_hole(search, &sites->site[i]);
 	return err;
+}
+
+/* The number that the bytes before a call load, if these are taken for an instruction; or -1. */
+static int number_before(const struct weft__object *object, uintptr_t at)
+{
+	static const uint8_t wide[] = {0x48, 0xc7, 0xc0}; /* mov $nr, %rax; the short one is 0xb8 */
+	int32_t nr;
+
+	if (!weft__object_holds(object, at - sizeof(nr) - sizeof(wide), sizeof(nr) + sizeof(wide)))
+		return -1;
+	memcpy(&nr, (const void *)(at - sizeof(nr)), sizeof(nr));
+	if (*(const uint8_t *)(at - sizeof(nr) - 1) != 0xb8 &&
+	    memcmp((const void *)(at - sizeof(nr) - sizeof(wide)), wide, sizeof(wide)) != 0)
+		return -1;
+	return nr >= 0 && nr < WEFT__CALLS ? nr : -1;
 }
 
 /* Note bytes that may well be a call, and cannot be decoded. */
@@ -230,6 +251,9 @@ static int add_unclear(struct search *search, uintptr_t at, uintptr_t function, 
 
 	if (why == WEFT__FIT_SIGNAL_FRAME)
 		site.nr = SYS_rt_sigreturn;
+	else
+		site.nr = number_before(search->code.object, at);
+	site.missed = why != WEFT__FIT_SIGNAL_FRAME && site.nr >= 0;
 	return search->wanted(site.nr) ? add_site(search->sites, &site) : 0;
 }
 

@@ -5,10 +5,15 @@
  * into a stub: instructions that can be made to mean the same there, with no jump into their
  * midst. Every site of glibc 2.36, 2.41 and 2.43 has one. Another is jumped to by 2 bytes from its own place, if
  * there are 5 bytes of padding near it, which jump on to the stub.
+ *
+ * Code without unwind information cannot be decoded from where it begins, and bytes `0f 05` in it may
+ * be anything. Right behind a `mov $nr, %eax` they are a call: so the runtimes look that make their
+ * calls themselves (Go).
  */
 #ifndef WEFT_PATCH_SITE_H
 #define WEFT_PATCH_SITE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +43,7 @@ struct weft__moved {
 	FIT(NO_WINDOW, "no room for a jump") \
 	FIT(NO_FUNCTION, "in no known function, if it is one") \
 	FIT(TOO_LONG, "in too long a function") \
+	FIT(RELOCATED, "in a text that is changed while it is loaded") \
 	FIT(UNCLEAR, "behind bytes that are no instruction, if it is one") \
 	FIT(SIGNAL_FRAME, "where signal handlers return to")
 
@@ -56,12 +62,14 @@ struct weft__site {
 	struct weft__moved moved[WEFT__MOVED]; /* what the window is made of */
 	uint8_t n_moved;
 	enum weft__fit fit;
+	bool missed; /* it is a call, whatever is known of its function, and does not fit */
 };
 
 struct weft__sites {
 	struct weft__site *site;
 	size_t n, room;
-	size_t fit; /* how many of them are FIT_YES */
+	size_t fit;    /* how many of them are FIT_YES */
+	size_t missed; /* and missed */
 };
 
 /** Whether calls of a number (-1: any) are to be patched. */
