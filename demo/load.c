@@ -1,11 +1,15 @@
 /*
- * Load for an echo server: many connections, one message under way on each.
+ * Load on a server: many connections, one message under way on each.
  *
  *     load [-w WARMUP_SECONDS] [-p SERVER_PID] HOST PORT CONNECTIONS SECONDS BYTES
+ *     load [-w WARMUP_SECONDS] [-p SERVER_PID] HOST PORT CONNECTIONS SECONDS REQUEST ANSWER
+ *     load_tls -c CA_FILE ...
  *
- * Each message is unlike every other, and every byte that comes back is checked.
- * The answers of a connection are read strictly in turn, so that a byte lost,
- * doubled or swapped with another connection's shows.
+ * The server returns messages of BYTES, or answers what is in the file REQUEST
+ * with what is in the file ANSWER. Each message to be returned is unlike every
+ * other, and every byte that comes back is checked. The answers of a connection
+ * are read strictly in turn, so that a byte lost, doubled or swapped with another
+ * connection's shows.
  *
  *     opening -> warm-up -> measured window -> draining
  *
@@ -15,15 +19,18 @@
  * due; a connection that does not get its own has failed.
  *
  * One line comes out, as name=value words. wrong counts bytes, from the first
- * connection on. With SERVER_PID, it has the server's CPU time in the window
- * (cpu_us, per request), its kernel threads, and its memory (kb, per connection)
- * at the end of the window less that before the first connection.
+ * connection on. With SERVER_PID, it has the processor time of the server and its
+ * descendants in the window (cpu_us, per request), their kernel threads, and their
+ * memory at the end of the window (mb), also less that before the first connection
+ * (kb, per connection).
  *
  * It shares a small machine with the server, so it is one thread, allocates
- * nothing once it runs, and makes two system calls per message besides
- * epoll_wait.
+ * nothing once it runs (but for TLS), and makes two system calls per message
+ * besides epoll_wait.
  */
+#include "exchange.h"
 #include "latency.h"
+#include "transport.h"
 #include "usage.h"
 
 #include <arpa/inet.h>
@@ -45,16 +52,15 @@
 #define OPENING_AT_ONCE 64
 #define OPENING_PATIENCE_NS (5 * NS_PER_S) /* without any connection opening */
 #define DRAINING_PATIENCE_NS (5 * NS_PER_S)
-#define MOST_BYTES (1 << 20)
 #define EVENTS 1024
 /* From one source address to one port there are some 28,000 ports (ip_local_port_range). */
 #define CONNECTIONS_PER_SOURCE 20000
 
 struct connection {
-	int fd;            /* -1 once failed */
-	uint64_t sequence; /* of the latest message, from 1; 0 before any */
-	size_t sent;       /* bytes of that message */
-	size_t answered;   /* bytes of that message; all of them once it is through */
+	struct transport transport; /* closed once failed */
+	uint64_t sequence;          /* of the latest message, from 1; 0 before any */
+	size_t sent;                /* bytes of that message */
+	size_t answered;            /* bytes of its answer; all of them once it is through */
 	int64_t started_ns;
 };
 
@@ -62,10 +68,12 @@ static struct {
 	struct sockaddr_storage server;
 	socklen_t server_len;
 	size_t connections;
-	size_t message_bytes;
+	size_t request_bytes;
+	size_t answer_bytes;
 	int64_t window_ns;
 	int64_t warmup_ns;
-	pid_t server_pid; /* 0 if not given */
+	pid_t server_pid;    /* 0 if not given */
+	const char *ca_file; /* NULL if not given */
 } settings = {.warmup_ns = NS_PER_S / 2};
 
 static struct connection *connections;
@@ -75,8 +83,7 @@ static size_t under_way; /* messages sent, or begun, and not yet answered in ful
 static size_t failed;
 static uint64_t wrong_bytes;
 
-static uint64_t expected[MOST_BYTES / 8 + 1];
-static char received[MOST_BYTES + 1];
+static char received[EXCHANGE_MOST_BYTES + 1];
 
 static _Noreturn void die(const char *what)
 {
@@ -92,43 +99,34 @@ static int64_t now_ns(void)
 	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-/*
- * Bytes [from, to) of the message that a connection is at. The whole is a row
- * of 64-bit words, each a hash of connection, sequence and place (the mixing
- * function of splitmix64), so that any part can be made again to compare.
- */
-static const char *message_part(const struct connection *c, size_t from, size_t to)
+static uint64_t index_of(const struct connection *c)
 {
-	uint64_t seed = ((uint64_t)(c - connections) << 40) ^ (c->sequence << 8);
+	return (uint64_t)(c - connections);
+}
 
-	for (size_t word = from / 8; word * 8 < to; word++) {
-		uint64_t x = (seed + word + 1) * 0x9e3779b97f4a7c15ULL;
-
-		x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-		x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-		expected[word] = x ^ (x >> 31);
-	}
-	return (const char *)expected + from;
+static bool is_open(const struct connection *c)
+{
+	return c->transport.fd >= 0;
 }
 
 static bool awaits_answer(const struct connection *c)
 {
-	return c->fd >= 0 && c->sequence > 0 && c->answered < settings.message_bytes;
+	return is_open(c) && c->sequence > 0 && c->answered < settings.answer_bytes;
 }
 
 static void fail(struct connection *c)
 {
 	under_way -= awaits_answer(c);
-	close(c->fd);
-	c->fd = -1;
+	transport_close(&c->transport);
 	failed++;
 }
 
 static void send_more(struct connection *c)
 {
-	while (c->sent < settings.message_bytes) {
-		const char *part = message_part(c, c->sent, settings.message_bytes);
-		ssize_t n = send(c->fd, part, settings.message_bytes - c->sent, MSG_NOSIGNAL);
+	while (c->sent < settings.request_bytes) {
+		const char *part =
+			exchange_request(index_of(c), c->sequence, c->sent, settings.request_bytes);
+		ssize_t n = transport_send(&c->transport, part, settings.request_bytes - c->sent);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -163,32 +161,33 @@ static void finish_message(struct connection *c)
 
 static void check_answer(struct connection *c, const char *bytes, size_t len)
 {
-	/* What was not yet sent cannot have come back: it is not an answer. */
-	size_t due = c->sent - c->answered;
+	/* What cannot have come yet is not an answer. */
+	size_t due = exchange_answered_most(c->sent) - c->answered;
 	size_t checked = len < due ? len : due;
-	const char *right = message_part(c, c->answered, c->answered + checked);
+	const char *right =
+		exchange_answer(index_of(c), c->sequence, c->answered, c->answered + checked);
 
 	if (memcmp(bytes, right, checked) != 0)
 		for (size_t i = 0; i < checked; i++)
 			wrong_bytes += bytes[i] != right[i];
 	wrong_bytes += len - checked;
 	c->answered += checked;
-	if (checked > 0 && c->answered == settings.message_bytes)
+	if (checked > 0 && c->answered == settings.answer_bytes)
 		finish_message(c);
 }
 
 static void receive_more(struct connection *c)
 {
-	/* One byte more than is due: a shorter read has emptied the socket (epoll(7), Q9). */
-	size_t len = settings.message_bytes + 1;
+	/* One byte more than is due, so that the whole answer is a short read. */
+	size_t len = settings.answer_bytes + 1;
 	ssize_t n;
 
 	do {
-		n = recv(c->fd, received, len, 0);
+		n = transport_recv(&c->transport, received, len);
 		if (n > 0)
 			check_answer(c, received, (size_t)n);
-	} while (c->fd >= 0 && (n == (ssize_t)len || (n < 0 && errno == EINTR)));
-	if (c->fd >= 0 && (n == 0 || (n < 0 && errno != EAGAIN)))
+	} while (is_open(c) && (transport_has_more(n, len) || (n < 0 && errno == EINTR)));
+	if (is_open(c) && (n == 0 || (n < 0 && errno != EAGAIN)))
 		fail(c);
 }
 
@@ -202,9 +201,10 @@ static void run_events(int timeout_ms)
 	for (int i = 0; i < n; i++) {
 		struct connection *c = events[i].data.ptr;
 
-		if (c->fd >= 0 && (events[i].events & EPOLLOUT))
+		/* Either may go on at either event: a handshake reads to be able to write. */
+		if (is_open(c) && c->sequence > 0)
 			send_more(c);
-		if (c->fd >= 0 && (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
+		if (is_open(c) && (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
 			receive_more(c);
 	}
 }
@@ -235,17 +235,18 @@ static int choose_source(int fd, size_t index)
 static void open_connection(struct connection *c)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
+	int fd = socket(settings.server.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	c->fd = socket(settings.server.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd < 0) {
+	if (fd < 0) {
+		c->transport.fd = -1;
 		failed++;
 		return;
 	}
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-	if (choose_source(c->fd, (size_t)(c - connections)) != 0 ||
-	    (connect(c->fd, (struct sockaddr *)&settings.server, settings.server_len) != 0 &&
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+	if (transport_open(&c->transport, fd) != 0 || choose_source(fd, index_of(c)) != 0 ||
+	    (connect(fd, (struct sockaddr *)&settings.server, settings.server_len) != 0 &&
 	     errno != EINPROGRESS) ||
-	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) != 0) {
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
 		fail(c);
 		return;
 	}
@@ -279,7 +280,7 @@ static void open_all(void)
 	/* Those never started fail like those never answered. */
 	failed += settings.connections - started;
 	for (; started < settings.connections; started++)
-		connections[started].fd = -1;
+		connections[started].transport.fd = -1;
 	fail_the_waiting();
 }
 
@@ -287,7 +288,7 @@ static void start_all(void)
 {
 	closed_loop = true;
 	for (size_t i = 0; i < settings.connections; i++)
-		if (connections[i].fd >= 0)
+		if (is_open(&connections[i]))
 			start_message(&connections[i], now_ns());
 }
 
@@ -332,8 +333,8 @@ static void raise_descriptor_limit(void)
 
 static _Noreturn void usage_error(void)
 {
-	fprintf(stderr, "usage: load [-w WARMUP_SECONDS] [-p SERVER_PID] "
-			"HOST PORT CONNECTIONS SECONDS BYTES\n");
+	fprintf(stderr, "usage: load [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] "
+			"HOST PORT CONNECTIONS SECONDS BYTES|REQUEST ANSWER\n");
 	exit(2);
 }
 
@@ -362,24 +363,49 @@ static void find_server(const char *host, const char *port)
 	freeaddrinfo(list);
 }
 
-static void parse_arguments(int argc, char **argv)
+static void parse_options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "w:p:")) != -1) {
+	while ((option = getopt(argc, argv, "w:p:c:")) != -1) {
 		if (option == 'w')
 			settings.warmup_ns = (int64_t)(number(optarg, 0, 3600) * 1e9);
 		else if (option == 'p')
 			settings.server_pid = (pid_t)number(optarg, 1, 1e9);
+		else if (option == 'c')
+			settings.ca_file = optarg;
 		else
 			usage_error();
 	}
-	if (argc - optind != 5)
+}
+
+static void choose_exchange(const char *bytes_or_request, const char *answer)
+{
+	int err = 0;
+
+	if (answer == NULL)
+		exchange_echo((size_t)number(bytes_or_request, 1, EXCHANGE_MOST_BYTES));
+	else
+		err = exchange_files(bytes_or_request, answer);
+	if (err != 0) {
+		fprintf(stderr, "load: %s, %s: %s\n", bytes_or_request, answer, strerror(-err));
+		exit(2);
+	}
+	settings.request_bytes = exchange_request_bytes();
+	settings.answer_bytes = exchange_answer_bytes();
+}
+
+static void parse_arguments(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	argc -= optind;
+	argv += optind;
+	if (argc < 5 || argc > 6)
 		usage_error();
-	find_server(argv[optind], argv[optind + 1]);
-	settings.connections = (size_t)number(argv[optind + 2], 1, 1e6);
-	settings.window_ns = (int64_t)(number(argv[optind + 3], 0.01, 3600) * 1e9);
-	settings.message_bytes = (size_t)number(argv[optind + 4], 1, MOST_BYTES);
+	find_server(argv[0], argv[1]);
+	settings.connections = (size_t)number(argv[2], 1, 1e6);
+	settings.window_ns = (int64_t)(number(argv[3], 0.01, 3600) * 1e9);
+	choose_exchange(argv[4], argv[5]);
 }
 
 int main(int argc, char **argv)
@@ -390,6 +416,8 @@ int main(int argc, char **argv)
 	double seconds, cpu_us;
 
 	parse_arguments(argc, argv);
+	if (transport_prepare(settings.ca_file) != 0)
+		return 2;
 	raise_descriptor_limit();
 	connections = calloc(settings.connections, sizeof(*connections));
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -414,9 +442,9 @@ int main(int argc, char **argv)
 	       latency_percentile_us(0.50), latency_percentile_us(0.99),
 	       latency_percentile_us(1.0));
 	drain();
-	printf("cpu_us=%.3f kb=%.2f threads=%ld wrong=%llu failed=%zu\n",
+	printf("cpu_us=%.3f kb=%.2f mb=%.1f threads=%ld wrong=%llu failed=%zu\n",
 	       requests > 0 ? cpu_us / (double)requests : 0.0,
-	       (double)(end.memory_kb - idle.memory_kb) / (double)settings.connections, end.threads,
-	       (unsigned long long)wrong_bytes, failed);
+	       (double)(end.memory_kb - idle.memory_kb) / (double)settings.connections,
+	       (double)end.memory_kb / 1024, end.threads, (unsigned long long)wrong_bytes, failed);
 	return wrong_bytes == 0 && failed == 0 ? 0 : 1;
 }
