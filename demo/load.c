@@ -2,7 +2,7 @@
  * Load on a server: many connections, one message under way on each.
  *
  *     load [-w WARMUP_SECONDS] [-p SERVER_PID] HOST PORT CONNECTIONS SECONDS BYTES
- *     load [-w WARMUP_SECONDS] [-p SERVER_PID] HOST PORT CONNECTIONS SECONDS REQUEST ANSWER
+ *     load ... [-r] HOST PORT CONNECTIONS SECONDS REQUEST ANSWER
  *     load_tls -c CA_FILE ...
  *
  * The server returns messages of BYTES, or answers what is in the file REQUEST
@@ -17,6 +17,9 @@
  * OPENING_AT_ONCE under way: the server's queue never overflows, which would
  * cost a second for the kernel's retry. Draining waits for the answers still
  * due; a connection that does not get its own has failed.
+ *
+ * With -r, the server closes after each answer, which is through only then, and the
+ * next message goes over a new connection, whose making is part of its time.
  *
  * One line comes out, as name=value words. wrong counts bytes, from the first
  * connection on. With SERVER_PID, it has the processor time of the server and its
@@ -57,6 +60,8 @@
 #define CONNECTIONS_PER_SOURCE 20000
 
 struct connection {
+	bool failed;                /* and closed for good */
+	bool under_way;             /* a message is sent, or begun, and not yet answered in full */
 	struct transport transport; /* closed once failed */
 	uint64_t sequence;          /* of the latest message, from 1; 0 before any */
 	size_t sent;                /* bytes of that message */
@@ -72,14 +77,15 @@ static struct {
 	size_t answer_bytes;
 	int64_t window_ns;
 	int64_t warmup_ns;
-	pid_t server_pid;    /* 0 if not given */
+	pid_t server_pid; /* 0 if not given */
+	bool reconnects;
 	const char *ca_file; /* NULL if not given */
 } settings = {.warmup_ns = NS_PER_S / 2};
 
 static struct connection *connections;
 static int epoll_fd;
 static bool closed_loop; /* an answer starts the next message: not when opening or draining */
-static size_t under_way; /* messages sent, or begun, and not yet answered in full */
+static size_t under_way; /* how many connections have that set */
 static size_t failed;
 static uint64_t wrong_bytes;
 
@@ -109,14 +115,11 @@ static bool is_open(const struct connection *c)
 	return c->transport.fd >= 0;
 }
 
-static bool awaits_answer(const struct connection *c)
-{
-	return is_open(c) && c->sequence > 0 && c->answered < settings.answer_bytes;
-}
-
 static void fail(struct connection *c)
 {
-	under_way -= awaits_answer(c);
+	under_way -= c->under_way;
+	c->under_way = false;
+	c->failed = true;
 	transport_close(&c->transport);
 	failed++;
 }
@@ -145,18 +148,66 @@ static void start_message(struct connection *c, int64_t start_ns)
 	c->sent = 0;
 	c->answered = 0;
 	c->started_ns = start_ns;
+	c->under_way = true;
 	under_way++;
 	send_more(c);
+}
+
+/* A loopback source of its own for each block of connections, when one does not do. */
+static int choose_source(int fd, size_t index)
+{
+	struct sockaddr_in source = {.sin_family = AF_INET};
+	const struct sockaddr_in *server = (const struct sockaddr_in *)&settings.server;
+	size_t block = index / CONNECTIONS_PER_SOURCE;
+
+	if (block == 0 || server->sin_family != AF_INET ||
+	    ntohl(server->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+		return 0;
+	source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)block);
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
+	return bind(fd, (struct sockaddr *)&source, sizeof(source));
+}
+
+static void open_connection(struct connection *c, int64_t start_ns)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
+	int fd = socket(settings.server.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0) {
+		c->transport.fd = -1;
+		fail(c);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+	if (transport_open(&c->transport, fd) != 0 || choose_source(fd, index_of(c)) != 0 ||
+	    (connect(fd, (struct sockaddr *)&settings.server, settings.server_len) != 0 &&
+	     errno != EINPROGRESS) ||
+	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+		fail(c);
+		return;
+	}
+	start_message(c, start_ns);
+}
+
+static void go_on(struct connection *c, int64_t start_ns)
+{
+	if (is_open(c))
+		start_message(c, start_ns);
+	else
+		open_connection(c, start_ns);
 }
 
 static void finish_message(struct connection *c)
 {
 	int64_t end_ns = now_ns();
 
+	c->under_way = false;
 	under_way--;
+	if (settings.reconnects)
+		transport_close(&c->transport);
 	latency_record((uint64_t)(end_ns - c->started_ns));
 	if (closed_loop)
-		start_message(c, end_ns);
+		go_on(c, end_ns);
 }
 
 static void check_answer(struct connection *c, const char *bytes, size_t len)
@@ -172,8 +223,14 @@ static void check_answer(struct connection *c, const char *bytes, size_t len)
 			wrong_bytes += bytes[i] != right[i];
 	wrong_bytes += len - checked;
 	c->answered += checked;
-	if (checked > 0 && c->answered == settings.answer_bytes)
+	if (checked > 0 && c->answered == settings.answer_bytes && !settings.reconnects)
 		finish_message(c);
+}
+
+/* The end may have come with the answer, and then no edge tells of it. */
+static bool may_have_more(ssize_t got, size_t len)
+{
+	return settings.reconnects ? got > 0 : transport_has_more(got, len);
 }
 
 static void receive_more(struct connection *c)
@@ -186,8 +243,12 @@ static void receive_more(struct connection *c)
 		n = transport_recv(&c->transport, received, len);
 		if (n > 0)
 			check_answer(c, received, (size_t)n);
-	} while (is_open(c) && (transport_has_more(n, len) || (n < 0 && errno == EINTR)));
-	if (is_open(c) && (n == 0 || (n < 0 && errno != EAGAIN)))
+	} while (is_open(c) && (may_have_more(n, len) || (n < 0 && errno == EINTR)));
+	if (!is_open(c) || n > 0 || (n < 0 && errno == EAGAIN))
+		return;
+	if (n == 0 && settings.reconnects && c->answered == settings.answer_bytes)
+		finish_message(c);
+	else
 		fail(c);
 }
 
@@ -217,46 +278,10 @@ static void run_until(int64_t deadline_ns)
 		run_events((int)(left_ns / 1000000) + 1);
 }
 
-/* A loopback source of its own for each block of connections, when one does not do. */
-static int choose_source(int fd, size_t index)
-{
-	struct sockaddr_in source = {.sin_family = AF_INET};
-	const struct sockaddr_in *server = (const struct sockaddr_in *)&settings.server;
-	size_t block = index / CONNECTIONS_PER_SOURCE;
-
-	if (block == 0 || server->sin_family != AF_INET ||
-	    ntohl(server->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
-		return 0;
-	source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)block);
-	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
-	return bind(fd, (struct sockaddr *)&source, sizeof(source));
-}
-
-static void open_connection(struct connection *c)
-{
-	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
-	int fd = socket(settings.server.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0) {
-		c->transport.fd = -1;
-		failed++;
-		return;
-	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-	if (transport_open(&c->transport, fd) != 0 || choose_source(fd, index_of(c)) != 0 ||
-	    (connect(fd, (struct sockaddr *)&settings.server, settings.server_len) != 0 &&
-	     errno != EINPROGRESS) ||
-	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-		fail(c);
-		return;
-	}
-	start_message(c, now_ns());
-}
-
 static void fail_the_waiting(void)
 {
 	for (size_t i = 0; i < settings.connections; i++)
-		if (awaits_answer(&connections[i]))
+		if (connections[i].under_way)
 			fail(&connections[i]);
 }
 
@@ -268,7 +293,7 @@ static void open_all(void)
 
 	while (started < settings.connections || under_way > 0) {
 		while (started < settings.connections && under_way < OPENING_AT_ONCE)
-			open_connection(&connections[started++]);
+			open_connection(&connections[started++], now_ns());
 		run_events(100);
 		if (started - under_way > settled) {
 			settled = started - under_way;
@@ -278,9 +303,10 @@ static void open_all(void)
 		}
 	}
 	/* Those never started fail like those never answered. */
-	failed += settings.connections - started;
-	for (; started < settings.connections; started++)
+	for (; started < settings.connections; started++) {
 		connections[started].transport.fd = -1;
+		fail(&connections[started]);
+	}
 	fail_the_waiting();
 }
 
@@ -288,8 +314,8 @@ static void start_all(void)
 {
 	closed_loop = true;
 	for (size_t i = 0; i < settings.connections; i++)
-		if (is_open(&connections[i]))
-			start_message(&connections[i], now_ns());
+		if (!connections[i].failed)
+			go_on(&connections[i], now_ns());
 }
 
 static void drain(void)
@@ -333,7 +359,7 @@ static void raise_descriptor_limit(void)
 
 static _Noreturn void usage_error(void)
 {
-	fprintf(stderr, "usage: load [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] "
+	fprintf(stderr, "usage: load [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] [-r] "
 			"HOST PORT CONNECTIONS SECONDS BYTES|REQUEST ANSWER\n");
 	exit(2);
 }
@@ -367,13 +393,15 @@ static void parse_options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "w:p:c:")) != -1) {
+	while ((option = getopt(argc, argv, "w:p:c:r")) != -1) {
 		if (option == 'w')
 			settings.warmup_ns = (int64_t)(number(optarg, 0, 3600) * 1e9);
 		else if (option == 'p')
 			settings.server_pid = (pid_t)number(optarg, 1, 1e9);
 		else if (option == 'c')
 			settings.ca_file = optarg;
+		else if (option == 'r')
+			settings.reconnects = true;
 		else
 			usage_error();
 	}
