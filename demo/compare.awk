@@ -28,8 +28,18 @@ function ms(value)
 	return value == dashes ? value : value / 1e3
 }
 
+# How much of its CPU the server took: with much less than all, it was not what set the pace.
+function busy(test, which, mode)
+{
+	if (!measured(test, which, mode))
+		return dashes
+	return median(test, which, mode, "rps") * median(test, which, mode, "cpu_us") / 1e4
+}
+
 function value_of(test, which, mode, name)
 {
+	if (name == "busy")
+		return busy(test, which, mode)
 	return name ~ /^p/ ? ms(median(test, which, mode, name)) : median(test, which, mode, name)
 }
 
@@ -39,10 +49,10 @@ function ratio_of(test, which, name)
 		"%.2f", "x")
 }
 
-# Three digits at least: what is small has decimals.
+# Three digits at least: what is small has decimals, unless it is a count.
 function short(value)
 {
-	if (value == dashes)
+	if (value == dashes || value == int(value))
 		return value
 	return sprintf(value >= 100 || value <= -100 ? "%.0f" : value >= 10 ? "%.1f" : "%.2f", value)
 }
@@ -61,22 +71,22 @@ function grouped(value,    text, i)
 
 function pair(test, which, name, with_ratio,    text)
 {
-	text = sprintf(" %9s %9s", short(value_of(test, which, "plain", name)),
+	text = sprintf(" %7s %7s", short(value_of(test, which, "plain", name)),
 		short(value_of(test, which, "weft", name)))
 	return with_ratio ? text sprintf(" %6s", ratio_of(test, which, name)) : text
 }
 
 function heading(    text)
 {
-	text = sprintf("%-22s %5s | %9s %9s %6s | %9s %9s %6s", "", "", "rate", "", "", "CPU us", "",
+	text = sprintf("%-22s %5s | %7s %7s %6s | %7s %7s %6s", "", "", "rate", "", "", "CPU us", "",
 		"")
-	text = text sprintf(" | %9s %9s | %9s %9s | %9s %9s | %9s %9s", "p50 ms", "", "p99 ms", "",
-		"KB/conn.", "", "threads", "")
+	text = text sprintf(" | %7s %7s | %7s %7s | %7s %7s | %7s %7s | %7s %7s", "p50 ms", "", "p99 ms",
+		"", "KB/conn", "", "threads", "", "busy %", "")
 	print text
-	text = sprintf("%-22s %5s | %9s %9s %6s | %9s %9s %6s", "server", "conn.", "plain", "weft", "",
+	text = sprintf("%-22s %5s | %7s %7s %6s | %7s %7s %6s", "server", "conn.", "plain", "weft", "",
 		"plain", "weft", "")
-	for (i = 0; i < 4; i++)
-		text = text sprintf(" | %9s %9s", "plain", "weft")
+	for (i = 0; i < 5; i++)
+		text = text sprintf(" | %7s %7s", "plain", "weft")
 	print text
 }
 
@@ -105,10 +115,10 @@ function measured(test, which, mode)
 
 function server_line(test, which,    m)
 {
-	printf "%-22s %5s |%s |%s |%s |%s |%s |%s\n", titles[test], which,
+	printf "%-22s %5s |%s |%s |%s |%s |%s |%s |%s\n", titles[test], which,
 		pair(test, which, "rps", 1), pair(test, which, "cpu_us", 1),
 		pair(test, which, "p50_us"), pair(test, which, "p99_us"), pair(test, which, "kb"),
-		pair(test, which, "threads")
+		pair(test, which, "threads"), pair(test, which, "busy")
 	for (m = 1; m <= programs; m++)
 		if (trouble(test, which, program_modes[m]) != "")
 			printf "%28s  %s: %s\n", "", program_modes[m],
@@ -117,19 +127,20 @@ function server_line(test, which,    m)
 
 function rival_line(which, mode)
 {
-	printf "%-22s %5s   %9s %9s %9s %9s %9s %9s\n", program_names[mode], which,
+	printf "%-22s %5s   %7s %7s %7s %7s %7s %7s %7s\n", program_names[mode], which,
 		short(value_of("echo", which, mode, "rps")),
 		short(value_of("echo", which, mode, "cpu_us")),
 		short(value_of("echo", which, mode, "p50_us")),
 		short(value_of("echo", which, mode, "p99_us")),
 		short(value_of("echo", which, mode, "kb")),
-		short(value_of("echo", which, mode, "threads"))
+		short(value_of("echo", which, mode, "threads")),
+		short(value_of("echo", which, mode, "busy"))
 }
 
 function print_rivals(    i, m)
 {
-	printf "\n%-22s %5s   %9s %9s %9s %9s %9s %9s\n", "echo servers", "conn.", "rate", "CPU us",
-		"p50 ms", "p99 ms", "KB/conn.", "threads"
+	printf "\n%-22s %5s   %7s %7s %7s %7s %7s %7s %7s\n", "echo servers", "conn.", "rate", "CPU us",
+		"p50 ms", "p99 ms", "KB/conn", "threads", "busy %"
 	for (i = 1; i <= all_loads; i++)
 		for (m = 1; m <= programs; m++)
 			if (measured("echo", loads[i], program_modes[m]))
@@ -306,8 +317,9 @@ END {
 	if ("echo" in titles)
 		print_rivals()
 	print "\nrate: requests, queries, transactions or MB a second; CPU: of all the server's processes," \
-		" for one of these.\nKB/conn.: RSS, page tables and kernel stacks over the idle server's;" \
-		" p50 and p99 of wrk do not count connecting.\n"
+		" for one of these.\nKB/conn: RSS, page tables and kernel stacks over the idle server's;" \
+		" p50 and p99 of wrk do not count connecting.\nbusy: the share of its CPU" \
+		" that the server took; where it is much below 100, the load set the pace.\n"
 	write_table()
 	write_plot()
 	write_rivals()

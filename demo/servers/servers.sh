@@ -14,7 +14,7 @@
 # Each is set up as one would for a thousand connections on one core, the same plain and under weft.
 
 ALL_SERVERS="echo http pool tinyproxy stunnel4 mariadb_point mariadb_rw apache_worker apache_event
-	nginx haproxy memcached redis python3 puma webrick java node iperf"
+	nginx haproxy memcached redis slapd python3 puma webrick java node iperf"
 
 # --- The demos, and beside the echo server what one would write instead -------------------------
 
@@ -526,4 +526,55 @@ redis_load()
 	printf '*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n' >"$FILES/get"
 	printf '$64\r\n%s\r\n' "$value" >"$FILES/got"
 	say_once "$FILES/set" "$FILES/stored" && run_load load "$1" "$FILES/get" "$FILES/got"
+}
+
+# Searches for one entry, by a pool of 16 threads.
+slapd_needs="slapd /usr/sbin/slapd"
+
+make_slapd_data()
+{
+	mkdir -p "$FILES/slapd"
+	cat >"$FILES/slapd.conf" <<-END
+		include /etc/ldap/schema/core.schema
+		modulepath /usr/lib/ldap
+		moduleload back_mdb
+		pidfile $FILES/slapd.pid
+		database mdb
+		suffix "dc=bench"
+		directory $FILES/slapd
+	END
+	slapadd -q -f "$FILES/slapd.conf" >>"$OUT/server.log" 2>&1 <<-END
+		dn: dc=bench
+		objectClass: dcObject
+		objectClass: organization
+		o: bench
+		dc: bench
+
+		dn: cn=one,dc=bench
+		objectClass: organizationalRole
+		cn: one
+		description: an entry
+	END
+}
+
+slapd_start()
+{
+	[ -e "$FILES/slapd" ] || make_slapd_data || return
+	launch_server "$1" slapd -d 0 -f "$FILES/slapd.conf" -h "ldap://127.0.0.1:$PORT"
+}
+
+# LDAP in its encoding: message 1 searches cn=one for any objectClass and wants the description; the
+# entry and the end of the search come back.
+slapd_load()
+{
+	{
+		printf '\60\101\2\1\1\143\74\4\17cn=one,dc=bench\12\1\0\12\1\0\2\1\0\2\1\0\1\1\0'
+		printf '\207\13objectClass\60\15\4\13description'
+	} >"$FILES/search"
+	{
+		printf '\60\63\2\1\1\144\56\4\17cn=one,dc=bench'
+		printf '\60\33\60\31\4\13description\61\12\4\10an entry'
+		printf '\60\14\2\1\1\145\7\12\1\0\4\0\4\0'
+	} >"$FILES/found"
+	run_load load "$1" "$FILES/search" "$FILES/found"
 }
