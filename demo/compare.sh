@@ -25,7 +25,7 @@ FILES=
 usage_error()
 {
 	echo "usage: sh demo/compare.sh [--quick] [--only NAME,...]" >&2
-	echo "names:" $ALL_SERVERS >&2
+	echo "names: $ALL_SERVERS" >&2
 	exit 2
 }
 
@@ -112,7 +112,8 @@ runs_in_mode() # MODE
 # What weft had to say since that line of the log, as the result.
 take_refusal() # LINES
 {
-	refusal=$(tail -n "+$(($1 + 1))" "$OUT/server.log" | grep -m 1 '^weft: ' | tr ' ' _)
+	refusal=$(tail -n "+$(($1 + 1))" "$OUT/server.log" | sed -n 's/^weft: //p' | head -n 1 |
+		tr ' ' _)
 	[ -n "$refusal" ] && echo "note=$refusal" >"$OUT/result"
 }
 
@@ -177,9 +178,9 @@ settle()
 	else
 		ROWS="1 64 1000"
 		ROUNDS=3
-		REST_S=0.5
-		WARMUP_S=0.5
-		WINDOW_S=2
+		REST_S=0.4
+		WARMUP_S=0.4
+		WINDOW_S=1.5
 		WRK_S=2
 		TIME_LIMIT_S=1400
 	fi
@@ -187,7 +188,7 @@ settle()
 
 parse_arguments()
 {
-	SERVERS=$(echo $ALL_SERVERS)
+	SERVERS=$ALL_SERVERS
 	COMPLETE=1
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -206,7 +207,7 @@ parse_arguments()
 	done
 	[ -z "$QUICK" ] || COMPLETE=
 	for server in $SERVERS; do
-		case " $(echo $ALL_SERVERS) " in
+		case " $ALL_SERVERS " in
 		*" $server "*) ;;
 		*) usage_error ;;
 		esac
@@ -216,7 +217,8 @@ parse_arguments()
 build_servers()
 {
 	build
-	[ -x "$PROGRAMS/load_tls" ] || cmake "$BUILD" >&2 && build
+	# The folder may be there from before OpenSSL was.
+	[ -x "$PROGRAMS/load_tls" ] || { cmake "$BUILD" >&2 && build; } || die "load_tls is not there"
 	case " $SERVERS " in
 	*" echo "*)
 		GO111MODULE=off CGO_ENABLED=0 GOCACHE=$OUT/go-cache go build -o "$FILES/echo_go" \
@@ -239,8 +241,9 @@ main()
 	choose_cpus
 	mkdir -p "$OUT"
 	# Servers that lower their privileges have to find their files.
-	FILES=$(mktemp -d) && chmod 755 "$FILES" || die "no temporary folder"
+	FILES=$(mktemp -d) || die "no temporary folder"
 	trap clean_up EXIT
+	chmod 755 "$FILES"
 	build_servers
 	measure_and_report
 }

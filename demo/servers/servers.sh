@@ -13,8 +13,8 @@
 #
 # Each is set up as one would for a thousand connections on one core, the same plain and under weft.
 
-ALL_SERVERS="echo http pool tinyproxy stunnel4 mariadb_point mariadb_rw apache_worker apache_event
-	nginx haproxy memcached redis slapd python3 puma webrick java node iperf"
+ALL_SERVERS="echo http pool tinyproxy stunnel4 mariadb_point mariadb_rw apache_worker apache_event \
+nginx haproxy memcached redis slapd python3 puma webrick java node iperf"
 
 # --- The demos, and beside the echo server what one would write instead -------------------------
 
