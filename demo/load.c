@@ -1,307 +1,54 @@
 /*
- * Load for an echo server: many connections, one message under way on each.
+ * Load on a server: many connections, one message under way on each.
  *
  *     load [-w WARMUP_SECONDS] [-p SERVER_PID] HOST PORT CONNECTIONS SECONDS BYTES
+ *     load ... [-r] HOST PORT CONNECTIONS SECONDS REQUEST ANSWER
+ *     load_tls -c CA_FILE ...
  *
- * Each message is unlike every other, and every byte that comes back is checked.
- * The answers of a connection are read strictly in turn, so that a byte lost,
- * doubled or swapped with another connection's shows.
+ * The server returns messages of BYTES, or answers what is in the file REQUEST
+ * with what is in the file ANSWER. Each message to be returned is unlike every
+ * other, and every byte that comes back is checked. The answers of a connection
+ * are read strictly in turn, so that a byte lost, doubled or swapped with another
+ * connection's shows.
  *
  *     opening -> warm-up -> measured window -> draining
  *
- * Opening sends one message on each connection and waits for the answer, with
- * OPENING_AT_ONCE under way: the server's queue never overflows, which would
- * cost a second for the kernel's retry. Draining waits for the answers still
- * due; a connection that does not get its own has failed.
+ * Opening sends one message on each connection and waits for the answer. Draining
+ * waits for the answers still due; a connection that does not get its own has failed.
+ *
+ * With -r, the server closes after each answer, which is through only then, and the
+ * next message goes over a new connection, whose making is part of its time.
  *
  * One line comes out, as name=value words. wrong counts bytes, from the first
- * connection on. With SERVER_PID, it has the server's CPU time in the window
- * (cpu_us, per request), its kernel threads, and its memory (kb, per connection)
- * at the end of the window less that before the first connection.
+ * connection on. With SERVER_PID, it has the processor time of the server and its
+ * descendants in the window (cpu_us, per request), their kernel threads, and their
+ * memory at the end of the window (mb), also less that before the first connection
+ * (kb, per connection).
  *
  * It shares a small machine with the server, so it is one thread, allocates
- * nothing once it runs, and makes two system calls per message besides
- * epoll_wait.
+ * nothing once it runs (but for TLS), and makes two system calls per message
+ * besides epoll_wait.
  */
+#include "connections.h"
+#include "exchange.h"
 #include "latency.h"
+#include "transport.h"
 #include "usage.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S 1000000000LL
-#define OPENING_AT_ONCE 64
-#define OPENING_PATIENCE_NS (5 * NS_PER_S) /* without any connection opening */
-#define DRAINING_PATIENCE_NS (5 * NS_PER_S)
-#define MOST_BYTES (1 << 20)
-#define EVENTS 1024
-/* From one source address to one port there are some 28,000 ports (ip_local_port_range). */
-#define CONNECTIONS_PER_SOURCE 20000
-
-struct connection {
-	int fd;            /* -1 once failed */
-	uint64_t sequence; /* of the latest message, from 1; 0 before any */
-	size_t sent;       /* bytes of that message */
-	size_t answered;   /* bytes of that message; all of them once it is through */
-	int64_t started_ns;
-};
-
 static struct {
-	struct sockaddr_storage server;
-	socklen_t server_len;
-	size_t connections;
-	size_t message_bytes;
+	struct target target;
 	int64_t window_ns;
 	int64_t warmup_ns;
-	pid_t server_pid; /* 0 if not given */
-} settings = {.warmup_ns = NS_PER_S / 2};
-
-static struct connection *connections;
-static int epoll_fd;
-static bool closed_loop; /* an answer starts the next message: not when opening or draining */
-static size_t under_way; /* messages sent, or begun, and not yet answered in full */
-static size_t failed;
-static uint64_t wrong_bytes;
-
-static uint64_t expected[MOST_BYTES / 8 + 1];
-static char received[MOST_BYTES + 1];
-
-static _Noreturn void die(const char *what)
-{
-	perror(what);
-	exit(2);
-}
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
-}
-
-/*
- * Bytes [from, to) of the message that a connection is at. The whole is a row
- * of 64-bit words, each a hash of connection, sequence and place (the mixing
- * function of splitmix64), so that any part can be made again to compare.
- */
-static const char *message_part(const struct connection *c, size_t from, size_t to)
-{
-	uint64_t seed = ((uint64_t)(c - connections) << 40) ^ (c->sequence << 8);
-
-	for (size_t word = from / 8; word * 8 < to; word++) {
-		uint64_t x = (seed + word + 1) * 0x9e3779b97f4a7c15ULL;
-
-		x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-		x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-		expected[word] = x ^ (x >> 31);
-	}
-	return (const char *)expected + from;
-}
-
-static bool awaits_answer(const struct connection *c)
-{
-	return c->fd >= 0 && c->sequence > 0 && c->answered < settings.message_bytes;
-}
-
-static void fail(struct connection *c)
-{
-	under_way -= awaits_answer(c);
-	close(c->fd);
-	c->fd = -1;
-	failed++;
-}
-
-static void send_more(struct connection *c)
-{
-	while (c->sent < settings.message_bytes) {
-		const char *part = message_part(c, c->sent, settings.message_bytes);
-		ssize_t n = send(c->fd, part, settings.message_bytes - c->sent, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			if (errno != EAGAIN && errno != EINPROGRESS && errno != ENOTCONN)
-				fail(c);
-			return;
-		}
-		c->sent += (size_t)n;
-	}
-}
-
-static void start_message(struct connection *c, int64_t start_ns)
-{
-	c->sequence++;
-	c->sent = 0;
-	c->answered = 0;
-	c->started_ns = start_ns;
-	under_way++;
-	send_more(c);
-}
-
-static void finish_message(struct connection *c)
-{
-	int64_t end_ns = now_ns();
-
-	under_way--;
-	latency_record((uint64_t)(end_ns - c->started_ns));
-	if (closed_loop)
-		start_message(c, end_ns);
-}
-
-static void check_answer(struct connection *c, const char *bytes, size_t len)
-{
-	/* What was not yet sent cannot have come back: it is not an answer. */
-	size_t due = c->sent - c->answered;
-	size_t checked = len < due ? len : due;
-	const char *right = message_part(c, c->answered, c->answered + checked);
-
-	if (memcmp(bytes, right, checked) != 0)
-		for (size_t i = 0; i < checked; i++)
-			wrong_bytes += bytes[i] != right[i];
-	wrong_bytes += len - checked;
-	c->answered += checked;
-	if (checked > 0 && c->answered == settings.message_bytes)
-		finish_message(c);
-}
-
-static void receive_more(struct connection *c)
-{
-	/* One byte more than is due: a shorter read has emptied the socket (epoll(7), Q9). */
-	size_t len = settings.message_bytes + 1;
-	ssize_t n;
-
-	do {
-		n = recv(c->fd, received, len, 0);
-		if (n > 0)
-			check_answer(c, received, (size_t)n);
-	} while (c->fd >= 0 && (n == (ssize_t)len || (n < 0 && errno == EINTR)));
-	if (c->fd >= 0 && (n == 0 || (n < 0 && errno != EAGAIN)))
-		fail(c);
-}
-
-static void run_events(int timeout_ms)
-{
-	static struct epoll_event events[EVENTS];
-	int n = epoll_wait(epoll_fd, events, EVENTS, timeout_ms);
-
-	if (n < 0 && errno != EINTR)
-		die("epoll_wait");
-	for (int i = 0; i < n; i++) {
-		struct connection *c = events[i].data.ptr;
-
-		if (c->fd >= 0 && (events[i].events & EPOLLOUT))
-			send_more(c);
-		if (c->fd >= 0 && (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
-			receive_more(c);
-	}
-}
-
-static void run_until(int64_t deadline_ns)
-{
-	int64_t left_ns;
-
-	while ((left_ns = deadline_ns - now_ns()) > 0)
-		run_events((int)(left_ns / 1000000) + 1);
-}
-
-/* A loopback source of its own for each block of connections, when one does not do. */
-static int choose_source(int fd, size_t index)
-{
-	struct sockaddr_in source = {.sin_family = AF_INET};
-	const struct sockaddr_in *server = (const struct sockaddr_in *)&settings.server;
-	size_t block = index / CONNECTIONS_PER_SOURCE;
-
-	if (block == 0 || server->sin_family != AF_INET ||
-	    ntohl(server->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
-		return 0;
-	source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)block);
-	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
-	return bind(fd, (struct sockaddr *)&source, sizeof(source));
-}
-
-static void open_connection(struct connection *c)
-{
-	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
-
-	c->fd = socket(settings.server.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd < 0) {
-		failed++;
-		return;
-	}
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-	if (choose_source(c->fd, (size_t)(c - connections)) != 0 ||
-	    (connect(c->fd, (struct sockaddr *)&settings.server, settings.server_len) != 0 &&
-	     errno != EINPROGRESS) ||
-	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event) != 0) {
-		fail(c);
-		return;
-	}
-	start_message(c, now_ns());
-}
-
-static void fail_the_waiting(void)
-{
-	for (size_t i = 0; i < settings.connections; i++)
-		if (awaits_answer(&connections[i]))
-			fail(&connections[i]);
-}
-
-static void open_all(void)
-{
-	size_t started = 0;
-	size_t settled = 0;
-	int64_t progress_ns = now_ns();
-
-	while (started < settings.connections || under_way > 0) {
-		while (started < settings.connections && under_way < OPENING_AT_ONCE)
-			open_connection(&connections[started++]);
-		run_events(100);
-		if (started - under_way > settled) {
-			settled = started - under_way;
-			progress_ns = now_ns();
-		} else if (now_ns() - progress_ns > OPENING_PATIENCE_NS) {
-			break;
-		}
-	}
-	/* Those never started fail like those never answered. */
-	failed += settings.connections - started;
-	for (; started < settings.connections; started++)
-		connections[started].fd = -1;
-	fail_the_waiting();
-}
-
-static void start_all(void)
-{
-	closed_loop = true;
-	for (size_t i = 0; i < settings.connections; i++)
-		if (connections[i].fd >= 0)
-			start_message(&connections[i], now_ns());
-}
-
-static void drain(void)
-{
-	int64_t deadline_ns = now_ns() + DRAINING_PATIENCE_NS;
-
-	closed_loop = false;
-	while (under_way > 0 && now_ns() < deadline_ns)
-		run_events(100);
-	/* An answer too many would come right behind the last. */
-	run_until(now_ns() + NS_PER_S / 50);
-	fail_the_waiting();
-}
+	pid_t server_pid;    /* 0 if not given */
+	const char *ca_file; /* NULL if not given */
+} settings = {.warmup_ns = 500000000};
 
 static struct usage server_usage(void)
 {
@@ -317,7 +64,7 @@ static struct usage server_usage(void)
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;
-	rlim_t wanted = settings.connections + 64;
+	rlim_t wanted = settings.target.connections + 64;
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_max < wanted)
@@ -332,8 +79,8 @@ static void raise_descriptor_limit(void)
 
 static _Noreturn void usage_error(void)
 {
-	fprintf(stderr, "usage: load [-w WARMUP_SECONDS] [-p SERVER_PID] "
-			"HOST PORT CONNECTIONS SECONDS BYTES\n");
+	fprintf(stderr, "usage: load [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] [-r] "
+			"HOST PORT CONNECTIONS SECONDS BYTES|REQUEST ANSWER\n");
 	exit(2);
 }
 
@@ -357,54 +104,80 @@ static void find_server(const char *host, const char *port)
 		fprintf(stderr, "load: %s port %s: %s\n", host, port, gai_strerror(err));
 		exit(2);
 	}
-	memcpy(&settings.server, list->ai_addr, list->ai_addrlen);
-	settings.server_len = list->ai_addrlen;
+	memcpy(&settings.target.server, list->ai_addr, list->ai_addrlen);
+	settings.target.server_len = list->ai_addrlen;
 	freeaddrinfo(list);
 }
 
-static void parse_arguments(int argc, char **argv)
+static void parse_options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "w:p:")) != -1) {
+	while ((option = getopt(argc, argv, "w:p:c:r")) != -1) {
 		if (option == 'w')
 			settings.warmup_ns = (int64_t)(number(optarg, 0, 3600) * 1e9);
 		else if (option == 'p')
 			settings.server_pid = (pid_t)number(optarg, 1, 1e9);
+		else if (option == 'c')
+			settings.ca_file = optarg;
+		else if (option == 'r')
+			settings.target.reconnects = true;
 		else
 			usage_error();
 	}
-	if (argc - optind != 5)
+}
+
+static void choose_exchange(const char *bytes_or_request, const char *answer)
+{
+	int err = 0;
+
+	if (answer == NULL)
+		exchange_echo((size_t)number(bytes_or_request, 1, EXCHANGE_MOST_BYTES));
+	else
+		err = exchange_files(bytes_or_request, answer);
+	if (err != 0) {
+		fprintf(stderr, "load: %s, %s: %s\n", bytes_or_request, answer, strerror(-err));
+		exit(2);
+	}
+}
+
+static void parse_arguments(int argc, char **argv)
+{
+	parse_options(argc, argv);
+	argc -= optind;
+	argv += optind;
+	if (argc < 5 || argc > 6)
 		usage_error();
-	find_server(argv[optind], argv[optind + 1]);
-	settings.connections = (size_t)number(argv[optind + 2], 1, 1e6);
-	settings.window_ns = (int64_t)(number(argv[optind + 3], 0.01, 3600) * 1e9);
-	settings.message_bytes = (size_t)number(argv[optind + 4], 1, MOST_BYTES);
+	find_server(argv[0], argv[1]);
+	settings.target.connections = (size_t)number(argv[2], 1, 1e6);
+	settings.window_ns = (int64_t)(number(argv[3], 0.01, 3600) * 1e9);
+	choose_exchange(argv[4], argv[5]);
 }
 
 int main(int argc, char **argv)
 {
 	struct usage idle, start, end;
-	int64_t start_ns;
 	uint64_t requests;
 	double seconds, cpu_us;
+	int err;
 
 	parse_arguments(argc, argv);
+	if (transport_prepare(settings.ca_file) != 0)
+		return 2;
 	raise_descriptor_limit();
-	connections = calloc(settings.connections, sizeof(*connections));
-	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (connections == NULL || epoll_fd < 0)
-		die("load");
+	err = connections_prepare(&settings.target);
+	if (err != 0) {
+		fprintf(stderr, "load: %s\n", strerror(-err));
+		return 2;
+	}
 
 	idle = server_usage();
-	open_all();
-	start_all();
-	run_until(now_ns() + settings.warmup_ns);
+	connections_open();
+	connections_start();
+	connections_run(settings.warmup_ns);
 	latency_clear();
 	start = server_usage();
-	start_ns = now_ns();
-	run_until(start_ns + settings.window_ns);
-	seconds = (double)(now_ns() - start_ns) / 1e9;
+	seconds = (double)connections_run(settings.window_ns) / 1e9;
 	end = server_usage();
 
 	requests = latency_count();
@@ -413,10 +186,11 @@ int main(int argc, char **argv)
 	       (unsigned long long)requests, seconds, (double)requests / seconds,
 	       latency_percentile_us(0.50), latency_percentile_us(0.99),
 	       latency_percentile_us(1.0));
-	drain();
-	printf("cpu_us=%.3f kb=%.2f threads=%ld wrong=%llu failed=%zu\n",
+	connections_drain();
+	printf("cpu_us=%.3f kb=%.2f mb=%.1f threads=%ld wrong=%llu failed=%zu\n",
 	       requests > 0 ? cpu_us / (double)requests : 0.0,
-	       (double)(end.memory_kb - idle.memory_kb) / (double)settings.connections, end.threads,
-	       (unsigned long long)wrong_bytes, failed);
-	return wrong_bytes == 0 && failed == 0 ? 0 : 1;
+	       (double)(end.memory_kb - idle.memory_kb) / (double)settings.target.connections,
+	       (double)end.memory_kb / 1024, end.threads,
+	       (unsigned long long)connections_wrong_bytes(), connections_failed());
+	return connections_wrong_bytes() == 0 && connections_failed() == 0 ? 0 : 1;
 }

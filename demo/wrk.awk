@@ -1,17 +1,5 @@
-# One line of name=value words, as demo/load prints it, from the output of wrk --latency.
-#
-# connections    how many there were
-# idle, during, after    lines of "micro usage" for the server: before the first connection,
-#                        under load, and when wrk had ended
-
-function field(line, name,    words, count, i)
-{
-	count = split(line, words, /[ =]/)
-	for (i = 1; i < count; i += 2)
-		if (words[i] == name)
-			return words[i + 1]
-	return 0
-}
+# One line of name=value words, as demo/load prints it, from the output of wrk --latency. With
+# usage.awk.
 
 # "1.23ms" in microseconds.
 function microseconds(text)
@@ -36,10 +24,6 @@ $1 == "Non-2xx" { wrong = $NF }
 END {
 	if (requests == 0)
 		exit 1
-	printf "requests=%d rps=%.0f p50_us=%.1f p99_us=%.1f max_us=%.1f ",
-		requests, rps, p50_us, p99_us, max_us
-	printf "cpu_us=%.3f kb=%.2f threads=%d wrong=%d failed=%d\n",
-		(field(after, "cpu_us") - field(idle, "cpu_us")) / requests,
-		(field(during, "kb") - field(idle, "kb")) / connections,
-		field(during, "threads"), wrong, failed
+	printf "requests=%d rps=%.0f p50_us=%.1f p99_us=%.1f max_us=%.1f %s wrong=%d failed=%d\n",
+		requests, rps, p50_us, p99_us, max_us, usage_words(requests), wrong, failed
 }
