@@ -13,7 +13,7 @@
 #
 # Each is set up as one would for a thousand connections on one core, the same plain and under weft.
 
-ALL_SERVERS="echo http pool tinyproxy stunnel4 mariadb_point mariadb_rw apache_worker apache_event \
+ALL_SERVERS="echo hostile http pool tinyproxy stunnel4 mariadb_point mariadb_rw apache_worker apache_event \
 nginx haproxy memcached redis slapd python3 puma webrick java node iperf"
 
 # --- The demos, and beside the echo server what one would write instead -------------------------
@@ -36,6 +36,26 @@ echo_start() # MODE
 
 echo_load()
 {
+	run_load load "$1" "$MESSAGE_BYTES"
+}
+
+# Beside 5,000 silent connections, 200 with half a request, 500 that send a byte a second, 50 that do
+# not read, and 500 a second that are reset.
+hostile_needs=
+hostile_title="echo, beside hostile"
+
+hostile_start() # MODE
+{
+	start_server "$1" "$PROGRAMS/echo_threads" 0
+}
+
+hostile_load()
+{
+	start_helper "$PROGRAMS/hostile" -i 5000 -a 200 -s 500 -d 50 -r 500 "$PORT" 60
+	until grep -q ready "$OUT/helper.out"; do
+		is_running "$HELPER" || return
+		sleep 0.05
+	done
 	run_load load "$1" "$MESSAGE_BYTES"
 }
 
