@@ -9,9 +9,11 @@
  *             each hand-over would take as long as it is to the next tick. Who computes is not
  *             stopped by a glance.
  *
- * A glance may come while the task is in the kernel. What is not restarted after a signal, and waits,
- * must not be interrupted: weft__preempt_not() is for those calls that weft knows of. What is
- * restarted, like a fork that takes longer than a glance, is interrupted once.
+ * A glance may come while the task is in the kernel. What can be restarted after a signal is, unseen
+ * (stand_in() of signals.c); a fork that takes longer than a glance is restarted once. Of what
+ * cannot, and waits, weft lets no glance come to the calls that it knows of (weft__preempt_not()). A
+ * call in code that is not patched it does not know: should one be interrupted, there are no more
+ * glances in this process.
  */
 #include "preempt.h"
 
@@ -41,7 +43,7 @@ static int ticks_timer = -1;
 static struct {
 	int timer;         /* -1: none yet, for nobody has been found waiting */
 	bool set;          /* it will go off */
-	bool never;        /* one has interrupted a call for good: there are no more */
+	bool never;        /* one has interrupted a call that could not be restarted */
 	unsigned int vain; /* how many have found nobody waiting, in a row */
 	uint64_t ns;       /* from one to the next */
 } glance = {.timer = -1};
@@ -172,7 +174,7 @@ bool weft__preempt_tick(struct weft__thread *me, const siginfo_t *info,
 	if (!again)
 		return false;
 	/* The next one may be waiting, as it was before. */
-	if (glance.timer >= 0 && !glance.set) {
+	if (glance.timer >= 0 && !glance.set && weft__process.ready.first != NULL) {
 		glance.vain = MOST_VAIN - 1;
 		set_glance(glance.ns);
 	}

@@ -74,7 +74,7 @@ bool weft__signal_handled(int signal)
 /*
  * What the kernel is told in place of an action of the program's. A fault can happen in the
  * handler itself, in a guarded access. What is not the program's to handle interrupts no call of
- * its, but weft's own signal ends those that offload threads make (offload.h).
+ * its; one that an offload thread is to leave is ended by the handler (offload.c).
  */
 static struct weft__action stand_in(int signal, const struct weft__action *action)
 {
@@ -83,9 +83,7 @@ static struct weft__action stand_in(int signal, const struct weft__action *actio
 	ours.handler = (uintptr_t)weft__on_kernel_signal;
 	ours.flags = (action->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_RESTART)) | SA_SIGINFO |
 		     SA_ONSTACK | SA_NODEFER | RESTORER_FLAG;
-	if (signal == WEFT__SIGNAL_SETXID)
-		ours.flags &= ~(unsigned long)SA_RESTART;
-	else if (!is_handler(action))
+	if (signal == WEFT__SIGNAL_SETXID || !is_handler(action))
 		ours.flags |= SA_RESTART;
 	ours.restorer = (uintptr_t)weft__restorer;
 	ours.mask = weft__mask_in_handler();

@@ -8,7 +8,7 @@
 
 #define THREADS 4
 
-static int turns = 200;
+static int turns = 60; /* of kernel threads that share a processor, each takes a slice */
 static atomic_int turn;
 static atomic_bool stop;
 static atomic_long pending[THREADS]; /* as in redis: not 0 while a thread has something to do */
