@@ -262,7 +262,8 @@ static long open_path(struct weft__call *c, long folder, long path, long flags)
 		return open_far(c, folder, path, flags);
 	if ((flags & O_TMPFILE) == O_TMPFILE)
 		return weft__offloaded(c);
-	if ((flags & (O_PATH | O_DIRECTORY)) != 0)
+	if ((flags & (O_PATH | O_DIRECTORY)) != 0 ||
+	    (flags & (O_NONBLOCK | O_CREAT | O_TRUNC)) == O_NONBLOCK)
 		return WEFT__PASS;
 	if (look_up(folder, path, flags, &status) != 0)
 		return (flags & O_CREAT) != 0 ? weft__offloaded(c) : WEFT__PASS;
