@@ -119,7 +119,7 @@ class Cases {
 
 	static void waitsTimeOutAndNotEarly() throws Exception {
 		BlockingQueue<Integer> empty = new LinkedBlockingQueue<>();
-		ScheduledExecutorService timers = Executors.newScheduledThreadPool(2);
+		ScheduledExecutorService timers = Executors.newScheduledThreadPool(1);
 		Queue<Integer> order = new ConcurrentLinkedQueue<>();
 
 		inThreads(20, () -> {

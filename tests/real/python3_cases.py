@@ -370,7 +370,9 @@ def tls_server_with_threads():
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
              "-nodes", "-days", "30", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate,
-             "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+             "-addext", "subjectAltName=DNS:localhost",
+             "-addext", "keyUsage=critical,digitalSignature,keyCertSign"],
+            check=True, capture_output=True)
         ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ours.load_cert_chain(certificate, key)
         theirs = ssl.create_default_context(cafile=certificate)

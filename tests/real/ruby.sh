@@ -10,8 +10,8 @@ need /usr/bin/python3 python3
 
 client=$here/block_client.py
 
-# puma ARGUMENT...: start it with these, and 8 threads
-puma() {
+# serve ARGUMENT...: start puma with these, and 8 threads
+serve() {
 	port=$(free_port)
 	: >"$dir/server.log"
 	start /usr/bin/puma -q -e production -t 8:8 -b "tcp://127.0.0.1:$port" -S "$dir/state" "$@" \
@@ -39,14 +39,13 @@ no_errors() {
 	! grep -iE 'error|exception|warn|weft' "$dir/server.log"
 }
 
-woven_children() {
-	for child in $(children "$server"); do
+# two_children [PID...]: that it has two, which run this way and are none of these
+two_children() {
+	found=$(children "$server")
+	echo "children: $found"
+	[ "$(echo "$found" | wc -w)" = 2 ] || return 1
+	for child in $found; do
 		is_woven "$child" || return 1
-	done
-}
-
-all_new() { # PID...: none of them is a child still
-	for child in $(children "$server"); do
 		case " $* " in
 		*" $child "*) return 1 ;;
 		esac
@@ -55,7 +54,7 @@ all_new() { # PID...: none of them is a child still
 
 check "ruby's threads do as they should" "$launcher" /usr/bin/ruby "$here/ruby_cases.rb"
 
-puma
+serve
 check "200 clients at once get the right bytes" /usr/bin/python3 "$client" load "$port" 200 800
 check "so they do beside slow and broken ones" /usr/bin/python3 "$client" rude "$port" 50 200
 check "kernel threads are as they should be" \
@@ -66,14 +65,15 @@ check "and serves" /usr/bin/python3 "$client" load "$port" 50 200
 stops "$server" TERM 143
 check "its log has no errors" no_errors
 
-puma -w 2
+serve -w 2
 check "two workers come up" says 2 'Worker . (PID: [0-9]*) booted'
-check "they are where they should be" woven_children
+check "they are where they should be" two_children
 check "100 clients at once get the right bytes" /usr/bin/python3 "$client" load "$port" 100 400
 workers=$(children "$server")
 kill -USR1 "$server"
 check "a phased restart brings two more" says 4 'Worker . (PID: [0-9]*) booted'
-check "in place of the others" all_new $workers
+# shellcheck disable=SC2086 # a list of words
+check "in place of the others" two_children $workers
 check "which serve" /usr/bin/python3 "$client" load "$port" 50 200
 stops "$server" INT 0
 check "its log has no errors" no_errors

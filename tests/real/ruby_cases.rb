@@ -1,5 +1,5 @@
 # What ruby.sh runs beside puma: ruby_cases.rb [CASE...]; a line for each case, status 1 if one failed.
-require "digest"
+require "digest/sha2" # at once, and not by the threads that first use it
 require "io/wait"
 require "monitor"
 require "net/http"
