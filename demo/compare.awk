@@ -176,6 +176,14 @@ function markdown_pair(test, which, name)
 		grouped(value_of(test, which, "weft", name)))
 }
 
+function most_load(test,    i)
+{
+	for (i = all_loads; i > 1; i--)
+		if (measured(test, loads[i], "plain") || measured(test, loads[i], "weft"))
+			break
+	return loads[i]
+}
+
 function write_table_row(test,    i, most)
 {
 	printf "| %s |", titles[test] >table
@@ -183,8 +191,9 @@ function write_table_row(test,    i, most)
 		printf " %s |", ratio_of(test, loads[i], "rps") >table
 	for (i = 1; i <= all_loads; i++)
 		printf " %s |", ratio_of(test, loads[i], "cpu_us") >table
-	most = loads[all_loads]
-	printf " %s |%s%s%s%s\n", units[test], markdown_pair(test, most, "rps"),
+	most = most_load(test)
+	printf " %s |%s%s%s%s\n", units[test] (most == loads[all_loads] ? "" : ", with " most),
+		markdown_pair(test, most, "rps"),
 		markdown_pair(test, most, "cpu_us"), markdown_pair(test, most, "p99_us"),
 		markdown_pair(test, most, "kb") >table
 }
@@ -303,6 +312,15 @@ function write_rivals(    m, i)
 	}
 }
 
+function print_legend()
+{
+	print "\nrate: requests, queries, transactions or MB a second. CPU: of all the server's processes,"
+	print "for one of these. p50, p99: of an answer, with connecting for tinyproxy; of a transaction for"
+	print "mariadb. KB/conn: RSS, page tables and kernel stacks over the idle server's; what comes once"
+	print "per process weighs on few connections. busy: the share of its CPU that the server took; where"
+	print "it is much below 100, the load set the pace.\n"
+}
+
 END {
 	for (n = 1; n <= about_lines; n++)
 		print "# " about[n] >csv
@@ -316,10 +334,7 @@ END {
 	}
 	if ("echo" in titles)
 		print_rivals()
-	print "\nrate: requests, queries, transactions or MB a second; CPU: of all the server's processes," \
-		" for one of these.\nKB/conn: RSS, page tables and kernel stacks over the idle server's;" \
-		" p50 and p99 of wrk do not count connecting.\nbusy: the share of its CPU" \
-		" that the server took; where it is much below 100, the load set the pace.\n"
+	print_legend()
 	write_table()
 	write_plot()
 	write_rivals()

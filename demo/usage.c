@@ -90,15 +90,22 @@ static int add_process(const struct process *process, struct usage *sum)
 	return 0;
 }
 
-/* proc_pid_stat(5): parent is field 4, cutime and cstime are 16 and 17. */
+/* A number of proc_pid_stat(5), in what follows the name: fields from 3 on. */
+static long stat_field(const char *rest, int field)
+{
+	for (int i = 3; i < field; i++) {
+		rest += strspn(rest, " ");
+		rest += strcspn(rest, " ");
+	}
+	return strtol(rest, NULL, 10);
+}
+
 static bool read_stat(pid_t pid, struct process *process)
 {
 	char path[64];
 	char line[1024];
 	const char *rest;
 	FILE *file;
-	int parent;
-	long user, system;
 	bool read;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
@@ -107,16 +114,17 @@ static bool read_stat(pid_t pid, struct process *process)
 		return false;
 	read = fgets(line, sizeof(line), file) != NULL;
 	fclose(file);
-	/* The name before it, in brackets, may have brackets and spaces itself. */
+	/* The name, in brackets, may have brackets and spaces itself. */
 	rest = read ? strrchr(line, ')') : NULL;
-	if (rest == NULL ||
-	    sscanf(rest + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %ld %ld", &parent,
-		   &user, &system) != 3)
+	if (rest == NULL)
 		return false;
+	rest++;
 	*process = (struct process){
 		.pid = pid,
-		.parent = parent,
-		.children_ns = (user + system) * (1000000000 / sysconf(_SC_CLK_TCK)),
+		.parent = (pid_t)stat_field(rest, 4),
+		/* cutime and cstime */
+		.children_ns = (stat_field(rest, 16) + stat_field(rest, 17)) *
+			       (1000000000 / sysconf(_SC_CLK_TCK)),
 	};
 	return true;
 }
