@@ -25,7 +25,7 @@ measure_echo() # MODE CONNECTIONS
 {
 	fits "$2" || return 0
 	start_server "$1" "$PROGRAMS/echo_threads" 0 || return
-	run_load load "$2" "$MESSAGE_BYTES"
+	run_load load "$2" "" "$MESSAGE_BYTES"
 }
 
 measure_http() # MODE CONNECTIONS

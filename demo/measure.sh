@@ -231,17 +231,16 @@ fits() # CONNECTIONS
 	return 1
 }
 
-# demo/load or load_tls, with what is exchanged as on its command line.
-run_load() # PROGRAM CONNECTIONS [-r] BYTES|REQUEST [ANSWER]
+# demo/load or load_tls, with further options and what is exchanged as on their command line.
+run_load() # PROGRAM CONNECTIONS OPTIONS BYTES|REQUEST [ANSWER]
 {
 	load_program=$1
 	load_connections=$2
-	shift 2
-	load_reconnects=
-	[ "$1" != -r ] || load_reconnects=$1
-	[ -z "$load_reconnects" ] || shift
-	start_client "$PROGRAMS/$load_program" -w "$WARMUP_S" -p "$SERVER" $load_reconnects \
-		${CA_FILE:+-c "$CA_FILE"} 127.0.0.1 "$PORT" "$load_connections" "$WINDOW_S" "$@"
+	load_options=$3
+	shift 3
+	# shellcheck disable=SC2086 # options are words
+	start_client "$PROGRAMS/$load_program" -w "$WARMUP_S" -p "$SERVER" $load_options \
+		127.0.0.1 "$PORT" "$load_connections" "$WINDOW_S" "$@"
 	await_client
 	# A status of 1 means wrong bytes or failed connections: a result like any other.
 	is_running "$SERVER" && grep '^requests=' "$OUT/client.out" >"$OUT/result"

@@ -36,7 +36,7 @@ echo_start() # MODE
 
 echo_load()
 {
-	run_load load "$1" "$MESSAGE_BYTES"
+	run_load load "$1" "" "$MESSAGE_BYTES"
 }
 
 # Beside 5,000 silent connections, 200 with half a request, 500 that send a byte a second, 50 that do
@@ -76,7 +76,7 @@ pool_start()
 
 pool_load()
 {
-	run_load load "$1" "$MESSAGE_BYTES"
+	run_load load "$1" "" "$MESSAGE_BYTES"
 }
 
 # --- Helpers ------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ stunnel4_start()
 
 stunnel4_load()
 {
-	CA_FILE=$FILES/cert.pem run_load load_tls "$1" "$MESSAGE_BYTES"
+	run_load load_tls "$1" "-c $FILES/cert.pem" "$MESSAGE_BYTES"
 }
 
 haproxy_needs="haproxy /usr/sbin/haproxy
@@ -371,7 +371,7 @@ java_start()
 
 java_load()
 {
-	run_load load "$1" "$MESSAGE_BYTES"
+	run_load load "$1" "" "$MESSAGE_BYTES"
 }
 
 # One thread for all connections, and a pool that has nothing to do here.
@@ -526,7 +526,7 @@ memcached_load()
 	printf 'STORED\r\n' >"$FILES/stored"
 	printf 'get key\r\n' >"$FILES/get"
 	printf 'VALUE key 0 64\r\n%s\r\nEND\r\n' "$value" >"$FILES/got"
-	say_once "$FILES/set" "$FILES/stored" && run_load load "$1" "$FILES/get" "$FILES/got"
+	say_once "$FILES/set" "$FILES/stored" && run_load load "$1" "" "$FILES/get" "$FILES/got"
 }
 
 redis_needs="redis-server /usr/bin/redis-server"
@@ -545,7 +545,7 @@ redis_load()
 	printf '+OK\r\n' >"$FILES/stored"
 	printf '*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n' >"$FILES/get"
 	printf '$64\r\n%s\r\n' "$value" >"$FILES/got"
-	say_once "$FILES/set" "$FILES/stored" && run_load load "$1" "$FILES/get" "$FILES/got"
+	say_once "$FILES/set" "$FILES/stored" && run_load load "$1" "" "$FILES/get" "$FILES/got"
 }
 
 # Searches for one entry, by a pool of 16 threads.
@@ -596,5 +596,5 @@ slapd_load()
 		printf '\60\33\60\31\4\13description\61\12\4\10an entry'
 		printf '\60\14\2\1\1\145\7\12\1\0\4\0\4\0'
 	} >"$FILES/found"
-	run_load load "$1" "$FILES/search" "$FILES/found"
+	run_load load "$1" "" "$FILES/search" "$FILES/found"
 }
