@@ -27,6 +27,7 @@ want python3 test -x /usr/bin/python3
 want tinyproxy-bin test -x /usr/bin/tinyproxy
 want curl test -x /usr/bin/curl
 want git test -x /usr/bin/git
+want iperf test -x /usr/bin/iperf
 want ldap-utils test -x /usr/bin/ldapadd
 want openssl test -x /usr/bin/openssl
 want slapd test -x /usr/sbin/slapd
