@@ -39,6 +39,7 @@ want ruby test -x /usr/bin/ruby
 want puma test -x /usr/bin/puma
 want ruby-webrick test -e /usr/share/doc/ruby-webrick
 want git test -x /usr/bin/git
+want iperf test -x /usr/bin/iperf
 want ldap-utils test -x /usr/bin/ldapadd
 want slapd test -x /usr/sbin/slapd
 want stunnel4 test -x /usr/bin/stunnel4

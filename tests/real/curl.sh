@@ -140,7 +140,7 @@ silent=$(free_port)
 check "$files files, 50 at once" fetch "$dir/few" --parallel-max 50
 check "their hashes are right" same "$dir/few"
 check "$files files, 250 at once, a name looked up for each" \
-	fetch "$dir/many" --parallel-max 250 --parallel-immediate -H 'Connection: close'
+	fetch "$dir/many" --parallel-max 250 --parallel-immediate --http1.0
 check "their hashes are right" same "$dir/many"
 check "several hosts at once" several_hosts
 check "what it sends arrives" send_all
