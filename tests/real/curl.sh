@@ -41,6 +41,11 @@ serve() {
 		    def __init__(self, *args):
 		        super().__init__(*args, directory=top + "/files")
 
+		    def end_headers(self):
+		        if self.close_connection:
+		            self.send_header("Connection", "close")
+		        super().end_headers()
+
 		    def do_PUT(self):
 		        with open(top + "/upload/" + os.path.basename(self.path), "wb") as file:
 		            file.write(self.rfile.read(int(self.headers["Content-Length"])))
