@@ -143,14 +143,14 @@ def load_echo():
     """A round of the demo's load: every byte is checked, and who is not answered fails."""
     return subprocess.Popen([options.load, "-w", "0.2", "127.0.0.1", str(options.port),
                              str(STEADY_CONNECTIONS), str(STEADY_S), "64"],
-                            stdout=subprocess.PIPE, text=True)
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def load_mariadb():
     return subprocess.Popen(["sysbench", "oltp_read_write", "--mysql-socket=" + options.socket,
                              "--mysql-user=root", "--tables=4", "--table-size=10000",
                              "--threads=8", "--rate=60", "--time=%d" % (STEADY_S + 1), "run"],
-                            stdout=subprocess.PIPE, text=True)
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def one_round(servers, phase):
@@ -162,7 +162,8 @@ def one_round(servers, phase):
     for process in steady:
         output = process.communicate(timeout=120)[0]
         if process.returncode != 0:
-            servers[steady.index(process)].wrong.append(output)
+            what = "its load ended with status %d: %s" % (process.returncode, output)
+            servers[steady.index(process)].wrong.append(what)
     time.sleep(max(0, end - time.monotonic()))
 
 

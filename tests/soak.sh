@@ -72,6 +72,11 @@ PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$top/tests/soak.py" --minutes "$minu
 	--mariadb "$mariadb" --socket "$socket" --echo "$echo" --port "$echo_port" \
 	--load "$build/demo/load" --tasks-of "$build/tasks_of" --csv "$build/soak/soak.csv" || failed=1
 
+no_errors() {
+	! grep -E '\[ERROR\]|got signal|Assertion' "$dir/error.log"
+}
+
 stops "$mariadb" TERM
+check "MariaDB's log has no errors" no_errors
 stops "$echo" TERM 143
 exit $failed

@@ -14,8 +14,8 @@ MARIADB_SOCKET=$dir/socket
 PYTHONDONTWRITEBYTECODE=1
 export MARIADB_SOCKET PYTHONDONTWRITEBYTECODE
 port=$(free_port)
-rows=5000
-tables=4
+rows=3000
+tables=3
 
 client() {
 	timeout -k 5 "${patience:-100}" /usr/bin/python3 "$here/mariadb_client.py" "$@"
@@ -190,9 +190,9 @@ else
 fi
 check "tables are filled" client fill
 check "sysbench fills its own" bench_prepare
-check "sysbench reads and writes, 24 threads" bench oltp_read_write 24 3
+check "sysbench reads and writes, 24 threads" bench oltp_read_write 24 2
 check "and leaves all rows" rows_are_whole
-check "sums stay while 16 clients transfer" client transfer 16 60
+check "sums stay while 16 clients transfer" client transfer 16 40
 check "one of two that lock crosswise is told" client deadlock
 check "KILL ends waits and connections" client kill
 check "waits end when their time is up" client timeouts
