@@ -323,7 +323,11 @@ long on_accept4(struct weft__call *c)
 	return accept_with(c, c->arg[3]);
 }
 
-/* Wait for the end, and have the kernel take note of it: a second connect gives the result. */
+/*
+ * Wait for the end, and have the kernel take note of it: a second connect gives the result. The other
+ * end has answered by now if it is on this machine. Elsewhere that would take a while, in which the
+ * others have their turn, threads that were just made among them: so they have it here, too.
+ */
 static long finish_connect(struct weft__call *c)
 {
 	long result = weft__fd_park_ready(c, POLLOUT);
@@ -332,7 +336,9 @@ static long finish_connect(struct weft__call *c)
 		return -EINPROGRESS; /* SO_SNDTIMEO has run out, socket(7) */
 	if (result != 0)
 		return result;
-	return weft__raw(SYS_connect, c->arg[0], c->arg[1], c->arg[2]);
+	result = weft__raw(SYS_connect, c->arg[0], c->arg[1], c->arg[2]);
+	weft__yield();
+	return result;
 }
 
 long on_connect(struct weft__call *c)
