@@ -268,6 +268,25 @@ int weft__park(uint64_t deadline_ns)
 	return result;
 }
 
+/* It is let in before the next look if nobody else wants to run. */
+static void stop(struct weft__carrier *carrier, struct weft_task *task)
+{
+	if (carrier->stopped.first == NULL)
+		carrier->passed = 0;
+	append(&carrier->stopped, task);
+}
+
+/* Where a woken task stands that is not like most. */
+static void line_up(struct weft__carrier *carrier, struct weft_task *task)
+{
+	if (task->tired != 0 && task->priority == 0) {
+		task->tired--;
+		stop(carrier, task);
+	} else if (!overtake(carrier, task)) {
+		append(&carrier->ready, task);
+	}
+}
+
 bool weft__wake(struct weft_task *task, int result)
 {
 	if (task->state != WEFT__PARKED && task->state != WEFT__HELD)
@@ -277,8 +296,10 @@ bool weft__wake(struct weft_task *task, int result)
 	__builtin_prefetch((void *)task->context.fs_base);
 	task->wake_result = result;
 	task->state = WEFT__READY;
-	if (weft__likely(task->priority == 0) || !overtake(task->carrier, task))
+	if (weft__likely((task->priority | task->tired) == 0))
 		append(&task->carrier->ready, task);
+	else
+		line_up(task->carrier, task);
 	return true;
 }
 
@@ -346,15 +367,6 @@ bool weft__yield(void)
 	return true;
 }
 
-/* A slice is over. The look that follows lets it in again if nobody else wants to run. */
-static void stop(struct weft__carrier *carrier, struct weft_task *me)
-{
-	if (carrier->stopped.first == NULL)
-		carrier->passed = 0;
-	append(&carrier->stopped, me);
-	carrier->turns = LOOK_EVERY;
-}
-
 void weft__preempt(void)
 {
 	struct weft_task *me = weft__current;
@@ -367,6 +379,7 @@ void weft__preempt(void)
 			stop(carrier, me);
 		else
 			carrier->behind = me;
+		carrier->turns = LOOK_EVERY;
 		me->state = WEFT__READY;
 		switch_away(me);
 		me->owes = true;

@@ -9,7 +9,8 @@
  * priorities) and a hub, the context in which the event loop runs. A task that parks switches
  * straight to the next ready task; the hub gets its turn when there is none, and every LOOK_EVERY
  * switches. Who computes for a whole slice stands apart, in a queue of those who did: else whoever
- * wakes from a short wait has a slice of each of them before it. The hub lets them in.
+ * wakes from a short wait has a slice of each of them before it. The hub lets them in. They go back
+ * there at their next few wakes, too.
  */
 #ifndef WEFT_SCHEDULER_H
 #define WEFT_SCHEDULER_H
@@ -62,6 +63,7 @@ struct weft_task {
 				       only if that is not for itself (`wanted`) */
 	uint8_t state;              /* enum weft__task_state */
 	uint8_t priority;           /* real-time, 0: none; it stands before those of a lower one */
+	uint8_t tired;              /* at so many more wakes it goes to `stopped` */
 	int wake_result;            /* what park returns; written by who wakes */
 	int moved; /* where what `waiter` waits for is now (weft__fd_move()); 0: at its place */
 	struct weft__context context;
@@ -207,15 +209,27 @@ static inline void weft__settle(void)
 /** More than any call costs: the running task has computed all the while. */
 #define WEFT__SLICE (1U << 20)
 
-/** Have the running task stopped for its slice at its next weft__preempt(). Context: as the next. */
+/**
+ * Have the running task stopped for its slice at its next weft__preempt().
+ *
+ * Context    the carrier's thread, a signal handler too
+ */
 static inline void weft__end_slice(struct weft__carrier *carrier)
 {
 	carrier->spent = WEFT__SLICE;
 }
 
+/*
+ * For how many wakes a slice has tired a task. Those who compute may all wait for somebody now and
+ * then, in a JVM for who takes their stack traces: woken together, they would have their slices
+ * before who only waits has its next turn. Now that is so at one wait in five.
+ */
+#define WEFT__TIRED_WAKES 4
+
 /**
  * Note that a tick has passed: those who are stopped wait neither for many switches nor for long.
- * Context: the carrier's thread, a signal handler.
+ *
+ * Context    the carrier's thread, a signal handler too
  */
 WEFT__SHARED void weft__tick(struct weft__carrier *carrier);
 

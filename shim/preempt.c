@@ -184,9 +184,11 @@ bool weft__preempt_tick(struct weft__thread *me, const siginfo_t *info,
 		glance.vain = MOST_VAIN - 1;
 		set_glance(glance.ns);
 	}
-	if (whole_slice)
+	if (whole_slice) {
+		me->task.tired = WEFT__TIRED_WAKES;
 		weft__end_slice(&weft__process);
-	else if (me->task.inside)
+	} else if (me->task.inside) {
 		me->task.carrier->spent = WEFT__BUDGET; /* it makes way at its next weft__spend() */
+	}
 	return !me->task.inside;
 }

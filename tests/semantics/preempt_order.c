@@ -27,10 +27,29 @@ static void compute_for(long rounds)
 		x = x * 6364136223846793005UL + 1;
 }
 
+static atomic_bool halt;
+static pthread_mutex_t halting = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t all_halted = PTHREAD_COND_INITIALIZER, go_on = PTHREAD_COND_INITIALIZER;
+static int halted;
+
+static void be_halted(void)
+{
+	check(pthread_mutex_lock(&halting) == 0);
+	if (++halted == COMPUTING)
+		check(pthread_cond_signal(&all_halted) == 0);
+	while (atomic_load(&halt))
+		check(pthread_cond_wait(&go_on, &halting) == 0);
+	halted--;
+	check(pthread_mutex_unlock(&halting) == 0);
+}
+
 static void *compute(void *arg)
 {
-	while (!atomic_load(&stop))
+	while (!atomic_load(&stop)) {
 		compute_for(1000);
+		if (atomic_load(&halt))
+			be_halted();
+	}
 	return arg;
 }
 
@@ -70,6 +89,19 @@ static void hand_over(void)
 	take_turn(0);
 }
 
+/* As who collects garbage does: those who compute all wait for it, and are woken at once. */
+static void halt_all(void)
+{
+	check(pthread_mutex_lock(&halting) == 0);
+	atomic_store(&halt, true);
+	while (halted < COMPUTING)
+		check(pthread_cond_wait(&all_halted, &halting) == 0);
+	atomic_store(&halt, false);
+	check(pthread_cond_broadcast(&go_on) == 0);
+	check(pthread_mutex_unlock(&halting) == 0);
+	hand_over();
+}
+
 static int here[2], there[2];
 
 static void *echo(void *arg)
@@ -107,6 +139,7 @@ static void wait_beside_those_who_compute(void)
 	wait_often("sleeps", sleep_a_little);
 	partner = start(answer_turns, NULL);
 	wait_often("hand-overs", hand_over);
+	wait_often("halts of them all", halt_all);
 	check(pthread_mutex_lock(&lock) == 0);
 	turn = -1;
 	check(pthread_cond_signal(&changed) == 0);

@@ -185,6 +185,31 @@ TaskTest(scheduler, a_task_that_is_not_parked_is_not_woken)
 	cr_assert_eq(parking.result, 0);
 }
 
+static void note_wakes_task(void *text)
+{
+	for (int i = 0; i < 3; i++) {
+		weft__park_firmly();
+		note(text);
+	}
+}
+
+TaskTest(scheduler, a_tired_task_stands_behind_others_for_as_many_wakes)
+{
+	weft_task *tired = spawn(note_wakes_task, "t"), *other = spawn(note_wakes_task, "o");
+
+	weft_yield();
+	tired->tired = 2;
+	for (int i = 0; i < 3; i++) {
+		weft__wake(tired, 0);
+		weft__wake(other, 0);
+		yield(2);
+	}
+
+	cr_assert_str_eq(noted(), "ototto");
+	join(tired);
+	join(other);
+}
+
 TaskTest(scheduler, woken_tasks_of_a_priority_go_before_lower_ones)
 {
 	struct parking parked[] = {{.text = "a"}, {.text = "b"}, {.text = "c"}, {.text = "d"}};
