@@ -172,7 +172,7 @@ static uint64_t sleep_until(struct weft__carrier *carrier)
 	uint64_t until = UINT64_MAX;
 	int loop_ms = loop_timeout(carrier->hub);
 
-	if (carrier->ready.first != NULL || carrier->stopped != NULL || carrier->attention ||
+	if (weft__others_wait(carrier) || carrier->behind != NULL || carrier->attention ||
 	    loop_ms == 0)
 		return 0;
 	if (carrier->timers.first != NULL)

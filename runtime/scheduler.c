@@ -24,6 +24,13 @@
 /* How often in LOOK_EVERY switches a task may go before others. */
 #define MOST_OVERTAKES 16
 
+/*
+ * How many switches a stopped task waits at most to be let in. A slice, of two ticks, is half of it:
+ * those who wake have 2000 switches to a slice, some 0.6 ms, or the time of two ticks if that is less.
+ */
+#define MOST_PASSED 4096
+#define PASSED_BY_A_TICK 1024
+
 /* How much of a parked stack a task goes through when it goes on: 12 lines of 64 bytes. */
 #define STACK_LINES 12
 
@@ -130,13 +137,14 @@ static inline __attribute__((always_inline)) void fetch_ahead(const struct weft_
 
 /*
  * Whether the hub, in its turn, could find anything: without descriptors and timers all that can
- * happen shows in memory, and the look costs no system call.
+ * happen shows in memory, and the look costs no system call. It is the hub that lets in the stopped.
  */
 static bool hub_is_due(struct weft__carrier *carrier)
 {
 	if (++carrier->turns < LOOK_EVERY)
 		return false;
 	if (carrier->registered != 0 || carrier->timers.first != NULL || carrier->attention ||
+	    carrier->stopped.first != NULL ||
 	    __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED) != NULL)
 		return true;
 	carrier->turns = carrier->overtakes = 0;
@@ -179,13 +187,32 @@ static void switch_away(struct weft_task *me)
 		weft__bury_dead(carrier);
 }
 
+/* Whoever has been stopped for longest has a turn like the others. */
+static void let_in(struct weft__carrier *carrier)
+{
+	append(&carrier->ready, take(&carrier->stopped));
+	carrier->passed = 0;
+}
+
+void weft__tick(struct weft__carrier *carrier)
+{
+	if (carrier->stopped.first == NULL)
+		return;
+	carrier->passed += PASSED_BY_A_TICK;
+	carrier->turns = LOOK_EVERY;
+}
+
 void weft__run_ready(struct weft__carrier *carrier)
 {
 	struct weft_task *task;
 
-	if (carrier->stopped != NULL)
-		append(&carrier->ready, carrier->stopped);
-	carrier->stopped = NULL;
+	carrier->passed += carrier->turns;
+	if (carrier->stopped.first != NULL &&
+	    (carrier->ready.first == NULL || carrier->passed >= MOST_PASSED))
+		let_in(carrier);
+	if (carrier->behind != NULL)
+		append(&carrier->ready, carrier->behind);
+	carrier->behind = NULL;
 	task = take(&carrier->ready);
 	carrier->turns = carrier->overtakes = 0;
 	if (task == NULL)
@@ -241,6 +268,25 @@ int weft__park(uint64_t deadline_ns)
 	return result;
 }
 
+/* It is let in before the next look if nobody else wants to run. */
+static void stop(struct weft__carrier *carrier, struct weft_task *task)
+{
+	if (carrier->stopped.first == NULL)
+		carrier->passed = 0;
+	append(&carrier->stopped, task);
+}
+
+/* Where a woken task stands that is not like most. */
+static void line_up(struct weft__carrier *carrier, struct weft_task *task)
+{
+	if (task->tired != 0 && task->priority == 0) {
+		task->tired--;
+		stop(carrier, task);
+	} else if (!overtake(carrier, task)) {
+		append(&carrier->ready, task);
+	}
+}
+
 bool weft__wake(struct weft_task *task, int result)
 {
 	if (task->state != WEFT__PARKED && task->state != WEFT__HELD)
@@ -250,8 +296,10 @@ bool weft__wake(struct weft_task *task, int result)
 	__builtin_prefetch((void *)task->context.fs_base);
 	task->wake_result = result;
 	task->state = WEFT__READY;
-	if (weft__likely(task->priority == 0) || !overtake(task->carrier, task))
+	if (weft__likely((task->priority | task->tired) == 0))
 		append(&task->carrier->ready, task);
+	else
+		line_up(task->carrier, task);
 	return true;
 }
 
@@ -306,9 +354,13 @@ bool weft__yield(void)
 	struct weft_task *me = weft__current;
 
 	me->carrier->spent = 0;
-	/* Alone, it still owes the loop a look now and then. */
-	if (me->carrier->ready.first == NULL && !hub_is_due(me->carrier))
-		return false;
+	if (me->carrier->ready.first == NULL) {
+		if (me->carrier->stopped.first != NULL)
+			let_in(me->carrier);
+		/* Alone, it still owes the loop a look now and then. */
+		else if (!hub_is_due(me->carrier))
+			return false;
+	}
 	me->state = WEFT__READY;
 	append(&me->carrier->ready, me);
 	switch_away(me);
@@ -319,10 +371,15 @@ void weft__preempt(void)
 {
 	struct weft_task *me = weft__current;
 	struct weft__carrier *carrier = me->carrier;
+	bool whole_slice = carrier->spent >= WEFT__SLICE;
 
 	carrier->turns = LOOK_EVERY;
-	if (hub_is_due(carrier)) {
-		carrier->stopped = me;
+	if (hub_is_due(carrier) || (whole_slice && carrier->ready.first != NULL)) {
+		if (whole_slice)
+			stop(carrier, me);
+		else
+			carrier->behind = me;
+		carrier->turns = LOOK_EVERY;
 		me->state = WEFT__READY;
 		switch_away(me);
 		me->owes = true;
@@ -342,6 +399,7 @@ void weft__task_exit(void)
 	if (weft__unlikely(weft__watched != 0))
 		weft__run_ended(carrier, me);
 	me->state = WEFT__DEAD;
+	carrier->spent = 0;
 	carrier->tasks--;
 	me->next = carrier->dead;
 	carrier->dead = me;

@@ -2,11 +2,15 @@
  * The scheduler: tasks take turns on a carrier, and know nothing of descriptors.
  *
  *   running --park--> parked --wake--> ready --its turn--> running
+ *      |                                 |
+ *      +--its slice is over--> stopped --+ when nobody is ready, or a while later
  *
  * A carrier is one kernel thread with a run queue (first in, first out, but for real-time
  * priorities) and a hub, the context in which the event loop runs. A task that parks switches
  * straight to the next ready task; the hub gets its turn when there is none, and every LOOK_EVERY
- * switches.
+ * switches. Who computes for a whole slice stands apart, in a queue of those who did: else whoever
+ * wakes from a short wait has a slice of each of them before it. The hub lets them in. They go back
+ * there at their next few wakes, too.
  */
 #ifndef WEFT_SCHEDULER_H
 #define WEFT_SCHEDULER_H
@@ -59,11 +63,12 @@ struct weft_task {
 				       only if that is not for itself (`wanted`) */
 	uint8_t state;              /* enum weft__task_state */
 	uint8_t priority;           /* real-time, 0: none; it stands before those of a lower one */
+	uint8_t tired;              /* at so many more wakes it goes to `stopped` */
 	int wake_result;            /* what park returns; written by who wakes */
 	int moved; /* where what `waiter` waits for is now (weft__fd_move()); 0: at its place */
 	struct weft__context context;
 	struct weft__carrier *carrier;
-	struct weft_task *next; /* in the run queue (READY) or among the dead */
+	struct weft_task *next; /* in the run queue, or `stopped`, (READY) or among the dead */
 	struct weft__waiter waiter;
 
 	/* To here a wait for a descriptor goes: one line of the cache. */
@@ -86,14 +91,17 @@ struct weft__queue {
 
 struct weft__carrier {
 	struct weft__queue ready;
-	unsigned int turns;        /* switches since the hub last looked at the loop */
-	unsigned int overtakes;    /* since then, tasks woken that went before others */
-	unsigned int spent;        /* what the running task has done since it last switched */
-	unsigned int random;       /* for where a task is stopped next */
-	unsigned int tasks;        /* alive */
-	uint32_t age;              /* looks at the loop, an idle one counts for many */
-	unsigned int registered;   /* descriptors in the readiness set */
-	struct weft_task *stopped; /* to stand behind those whom the hub's look wakes */
+	struct weft__queue stopped; /* their slice was over: READY, but not in the run queue yet */
+	unsigned int passed; /* switches since one of them was let in, up to the last look; a tick
+				counts for many; valid while there are any */
+	unsigned int turns;  /* switches since the hub last looked at the loop */
+	unsigned int overtakes;   /* since then, tasks woken that went before others */
+	unsigned int spent;       /* what the running task has done since it last switched */
+	unsigned int random;      /* for where a task is stopped next */
+	unsigned int tasks;       /* alive */
+	uint32_t age;             /* looks at the loop, an idle one counts for many */
+	unsigned int registered;  /* descriptors in the readiness set */
+	struct weft_task *behind; /* to stand behind those whom the hub's look wakes */
 	struct weft_task *dead;
 	struct weft__timers timers;
 	struct weft__context hub_context;
@@ -163,12 +171,20 @@ WEFT__SHARED void weft__interrupt(struct weft_task *task);
 /** Let the other ready tasks run once, and look at the loop now and then; false: there is none. */
 WEFT__SHARED bool weft__yield(void);
 
+/** Whether another task could run. Context: the carrier's thread, a signal handler too. */
+static inline bool weft__others_wait(const struct weft__carrier *carrier)
+{
+	return carrier->ready.first != NULL || carrier->stopped.first != NULL;
+}
+
 /**
  * Stop the running task, which has had its share, and look at the loop.
  *
  * It may hold what the others are after, now and whenever it is stopped: a loop that locks, writes
  * and unlocks is always stopped in the write. So it goes behind whom the look wakes, is stopped
  * somewhere else next time, and owes a turn when it frees a lock: weft__settle().
+ *
+ * Who has had a slice (weft__end_slice()) goes behind whoever wakes later, too.
  */
 WEFT__SHARED void weft__preempt(void);
 
@@ -192,6 +208,33 @@ static inline void weft__settle(void)
 
 /** What a call costs that found nothing to do: a task that polls is soon stopped. */
 #define WEFT__EMPTY_HANDED 16
+
+/** More than any call costs: the running task has computed all the while. */
+#define WEFT__SLICE (1U << 20)
+
+/**
+ * Have the running task stopped for its slice at its next weft__preempt().
+ *
+ * Context    the carrier's thread, a signal handler too
+ */
+static inline void weft__end_slice(struct weft__carrier *carrier)
+{
+	carrier->spent = WEFT__SLICE;
+}
+
+/*
+ * For how many wakes a slice has tired a task. Those who compute may all wait for somebody now and
+ * then, in a JVM for who takes their stack traces: woken together, they would have their slices
+ * before who only waits has its next turn. Now that is so at one wait in five.
+ */
+#define WEFT__TIRED_WAKES 4
+
+/**
+ * Note that a tick has passed: those who are stopped wait neither for many switches nor for long.
+ *
+ * Context    the carrier's thread, a signal handler too
+ */
+WEFT__SHARED void weft__tick(struct weft__carrier *carrier);
 
 /**
  * Count what the running task does without waiting, and yield when it is enough.

@@ -124,7 +124,7 @@ static long install_with_threads(const struct weft__call *c, long flags,
 /* Let those who are ready run on, out of handlers that could be given up under them, mostly. */
 static void let_others_out(void)
 {
-	for (int i = 0; i < LET_OUT && weft__process.ready.first != NULL; i++)
+	for (int i = 0; i < LET_OUT && weft__others_wait(&weft__process); i++)
 		weft__yield();
 }
 

@@ -28,6 +28,7 @@
 #include "shim.h"
 #include "signals.h"
 #include "spin.h"
+#include "stats.h"
 #include "thread.h"
 
 /* After so many glances that found nobody waiting there are no more. The later ones are further apart. */
@@ -140,7 +141,7 @@ static bool interrupts(const greg_t *reg)
 /* A glance that found nobody waiting. Who computes goes on. */
 static void note_vain(const struct weft__thread *me, const greg_t *reg)
 {
-	bool asleep = me == NULL && weft__process.ready.first == NULL;
+	bool asleep = me == NULL && !weft__others_wait(&weft__process);
 
 	glance.vain += asleep ? ASLEEP_VAIN : 1;
 	if (glance.vain < MOST_VAIN && (asleep || !interrupts(reg)))
@@ -151,8 +152,9 @@ bool weft__preempt_tick(struct weft__thread *me, const siginfo_t *info,
 			const struct weft__ucontext *ucontext)
 {
 	static const struct weft__thread *ticked;
+	static uint64_t switches; /* when it was */
 	const greg_t *reg = ucontext->registers.gregs;
-	bool is_glance = glance.timer >= 0 && info->si_timerid == glance.timer, again;
+	bool is_glance = glance.timer >= 0 && info->si_timerid == glance.timer, again, whole_slice;
 
 	if (is_glance)
 		glance.set = false;
@@ -161,24 +163,32 @@ bool weft__preempt_tick(struct weft__thread *me, const siginfo_t *info,
 	if (me != NULL && !me->task.inside && weft__spins((uintptr_t)reg[REG_RIP])) {
 		glance.vain = 0;
 		glance_again();
+		weft__end_slice(&weft__process);
 		return true;
 	}
 	if (is_glance) {
 		note_vain(me, reg);
 		return false;
 	}
+	weft__tick(&weft__process);
 	/* It may have begun just now; the next tick that finds it has seen it run for a while. */
 	again = me != NULL && ticked == me;
+	whole_slice = again && switches == weft__stats.switches;
 	if (me != NULL)
 		ticked = me;
+	switches = weft__stats.switches;
 	if (!again)
 		return false;
 	/* The next one may be waiting, as it was before. */
-	if (glance.timer >= 0 && !glance.set && weft__process.ready.first != NULL) {
+	if (glance.timer >= 0 && !glance.set && weft__others_wait(&weft__process)) {
 		glance.vain = MOST_VAIN - 1;
 		set_glance(glance.ns);
 	}
-	if (me->task.inside)
+	if (whole_slice) {
+		me->task.tired = WEFT__TIRED_WAKES;
+		weft__end_slice(&weft__process);
+	} else if (me->task.inside) {
 		me->task.carrier->spent = WEFT__BUDGET; /* it makes way at its next weft__spend() */
+	}
 	return !me->task.inside;
 }

@@ -60,6 +60,66 @@ TaskTest(scheduler, a_yield_lets_every_other_task_run_once)
 		cr_assert_eq(counts[i], 2);
 }
 
+/* Notes that it runs, has its slice, and goes on. */
+static void computing_task(void *text)
+{
+	note(text);
+	weft__end_slice(weft_self()->carrier);
+	weft__preempt();
+	note(text);
+}
+
+TaskTest(scheduler, whose_slice_is_over_waits_until_nobody_else_is_ready)
+{
+	spawn_detached(computing_task, "C");
+	spawn_detached(computing_task, "D");
+	spawn_detached(yielding_task, "a");
+	spawn_detached(yielding_task, "b");
+
+	yield(6);
+
+	cr_assert_str_eq(noted(), "CDabababCD");
+}
+
+static void yield_until_set(void *flag)
+{
+	while (!*(bool *)flag)
+		weft_yield();
+}
+
+static void set_after_a_slice(void *flag)
+{
+	weft__end_slice(weft_self()->carrier);
+	weft__preempt();
+	*(bool *)flag = true;
+}
+
+TaskTest(scheduler, whose_slice_is_over_is_let_in_though_others_are_always_ready)
+{
+	bool flag = false;
+	weft_task *a = spawn(set_after_a_slice, &flag), *b = spawn(yield_until_set, &flag),
+		  *c = spawn(yield_until_set, &flag);
+
+	join(b);
+	join(c);
+
+	cr_assert(flag);
+	join(a);
+}
+
+static void slice_alone(void *unused __attribute__((unused)))
+{
+	weft__end_slice(weft_self()->carrier);
+	weft__preempt();
+}
+
+TaskTest(scheduler, whose_slice_is_over_goes_on_when_alone)
+{
+	slice_alone(NULL);
+	weft_sleep(1);
+	join(spawn(slice_alone, NULL));
+}
+
 struct parking {
 	weft_task *task;
 	uint64_t deadline_ns;
@@ -123,6 +183,31 @@ TaskTest(scheduler, a_task_that_is_not_parked_is_not_woken)
 	cr_assert_not(weft__wake(parking.task, 1));
 	join(parking.task);
 	cr_assert_eq(parking.result, 0);
+}
+
+static void note_wakes_task(void *text)
+{
+	for (int i = 0; i < 3; i++) {
+		weft__park_firmly();
+		note(text);
+	}
+}
+
+TaskTest(scheduler, a_tired_task_stands_behind_others_for_as_many_wakes)
+{
+	weft_task *tired = spawn(note_wakes_task, "t"), *other = spawn(note_wakes_task, "o");
+
+	weft_yield();
+	tired->tired = 2;
+	for (int i = 0; i < 3; i++) {
+		weft__wake(tired, 0);
+		weft__wake(other, 0);
+		yield(2);
+	}
+
+	cr_assert_str_eq(noted(), "ototto");
+	join(tired);
+	join(other);
 }
 
 TaskTest(scheduler, woken_tasks_of_a_priority_go_before_lower_ones)
