@@ -56,7 +56,7 @@ hostile_load()
 		is_running "$HELPER" || return
 		sleep 0.05
 	done
-	run_load load "$1" "$MESSAGE_BYTES"
+	run_load load "$1" "" "$MESSAGE_BYTES"
 }
 
 http_start()
