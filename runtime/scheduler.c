@@ -31,8 +31,8 @@
 #define MOST_PASSED 4096
 #define PASSED_BY_A_TICK 1024
 
-/* How much of a parked stack a task goes through when it goes on: 12 lines of 64 bytes. */
-#define STACK_LINES 12
+/* What of a parked stack a task goes through when it goes on: the frames of a read, and its buffer. */
+#define STACK_LINES 20
 
 /* Where glibc 2.36 to 2.43 looks, behind the thread pointer, after every call that can be cancelled. */
 #define CANCEL_LINE 768
