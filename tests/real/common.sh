@@ -110,12 +110,18 @@ ends() {
 	wait "$1"
 }
 
+# ended_with STATUS WANTED: that it is; what it says is shown when not
+ended_with() {
+	echo "$1, wanted $2"
+	[ "$1" = "$2" ]
+}
+
 # stops PID SIGNAL [STATUS]: that the signal ends it with this status (0)
 stops() {
 	kill -"$2" "$1"
 	ends "$1"
 	status=$?
-	check "SIG$2 ends it with status ${3:-0}" [ "$status" = "${3:-0}" ]
+	check "SIG$2 ends it with status ${3:-0}" ended_with "$status" "${3:-0}"
 }
 
 # is_woven PID: under weft, that the process runs on weft (its library is there); plain, that not

@@ -38,9 +38,12 @@ worker_changes() {
 	return 1
 }
 
-# quiet: its log has nothing but what it says of its processes and of what it was asked for
+# quiet: its log has nothing but what it says of its processes and of what it was asked for, and
+# from version 3.0 on that four threads are more than the machine has CPUs
 quiet() {
-	! grep -v -e '^\[NOTICE\]' -e ' Proxy .* stopped ' -e 'orker ([0-9]*) exited with code 0 (Exit)' \
+	! grep -v -e '^\[NOTICE\]' -e ' Proxy .* stopped ' \
+		-e '^\[WARNING\] .*: This configuration [a-z]* 4 threads .* a total of [1-3] CPUs' \
+		-e 'orker ([0-9]*) exited with code 0 (Exit)' \
 		-e 'Exiting Master process' -e 'All workers exited. Exiting... (0)' "$dir/server.log" | grep .
 }
 
@@ -86,16 +89,16 @@ frontend web
 	option forwardfor
 	bind 127.0.0.1:$port
 	bind 127.0.0.1:$tls_port ssl crt $dir/both
-	default_backend web
-backend web
+	default_backend web_origin
+backend web_origin
 	mode http
 	balance roundrobin
 	server origin 127.0.0.1:$web
 frontend tcp
 	mode tcp
 	bind 127.0.0.1:$tcp_port
-	default_backend tcp
-backend tcp
+	default_backend tcp_origin
+backend tcp_origin
 	mode tcp
 	server origin 127.0.0.1:$echo
 CONF

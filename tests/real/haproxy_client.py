@@ -178,7 +178,7 @@ def isolate(port, path):
         loads = [pool.submit(load, n) for n in range(16)]
         try:
             for i in range(20):
-                server = f"web/added{i}"
+                server = f"web_origin/added{i}"
                 assert "New server registered" in ask(path, f"add server {server} 127.0.0.1:1")
                 assert "Server deleted" in ask(path, f"del server {server}")
                 shown = ask(path, "show threads")

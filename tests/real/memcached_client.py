@@ -148,7 +148,9 @@ def nonsense(port):
     assert client.store("append", "text", b"+") == "STORED"
     assert client.store("prepend", "text", b"-") == "STORED"
     assert client.get("text")["text"][0] == b"-text+"
-    assert client.ask("get " + "k" * 251).startswith("CLIENT_ERROR")
+    # By another client: from version 1.6.45, an empty line comes after that answer.
+    assert Client(port).ask("get " + "k" * 251).startswith("CLIENT_ERROR")
+    assert client.get("text")["text"][0] == b"-text+"
     # Who goes away in the middle of a value leaves nothing behind.
     half = Client(port)
     half.socket.sendall(b"set half 0 0 1000\r\nabc")
@@ -184,7 +186,10 @@ def wait_for(what):
 def background(port):
     """What has threads of its own: the growth of the table, the crawler, moving pages of memory."""
     client = Client(port)
-    client.ask("flush_all")
+    # A flush spares what is of its own second, so more than one may be needed.
+    wait_for(lambda: client.ask("flush_all") == "OK" and
+             client.ask("lru_crawler crawl all").split()[0] in ("OK", "BUSY") and
+             int(client.stats()["curr_items"]) == 0)
     before = int(client.stats()["hash_power_level"])
     for start in range(0, 120000, 1000):
         client.socket.sendall(b"".join(b"set small-%d 7 0 10 noreply\r\n0123456789\r\n" % i

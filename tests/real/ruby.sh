@@ -36,7 +36,7 @@ children() {
 }
 
 no_errors() {
-	! grep -iE 'error|exception|warn|weft' "$dir/server.log"
+	! grep -iE 'error|exception|warn|weft:' "$dir/server.log"
 }
 
 # two_children [PID...]: that it has two, which run this way and are none of these

@@ -2,6 +2,27 @@
 require "digest/sha2" # at once, and not by the threads that first use it
 require "timeout"
 
+# Puma can hang when it stops, plain too: a thread closes its pipe while another has not come back
+# from the write that asked for it (puma's issue 3677). Here, who closes waits for who writes.
+module PatientClose
+  def <<(text)
+    @writing = true
+    super
+  ensure
+    @writing = false
+  end
+
+  def close
+    sleep 0.01 while @writing
+    super
+  end
+end
+Puma::Util.singleton_class.prepend(Module.new do
+  def pipe
+    super.each { |side| side.extend(PatientClose) }
+  end
+end)
+
 COUNT = {lock: Mutex.new, locked: 0}
 
 def block(number)
