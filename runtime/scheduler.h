@@ -203,9 +203,6 @@ static inline void weft__settle(void)
 /** How much a task may do without waiting before the others have their turn. */
 #define WEFT__BUDGET 128
 
-/** Bytes that cost as much to copy as a call costs. */
-#define WEFT__COPY_BYTES 4096
-
 /** What a call costs that found nothing to do: a task that polls is soon stopped. */
 #define WEFT__EMPTY_HANDED 16
 
@@ -248,13 +245,6 @@ static inline void weft__spend(unsigned int cost)
 	carrier->spent += cost;
 	if (weft__unlikely(carrier->spent >= WEFT__BUDGET))
 		weft__preempt();
-}
-
-/** Count what a call has copied. The next weft__spend() yields: this one's call is not over. */
-static inline void weft__charge_copy(long bytes)
-{
-	if (weft__unlikely(bytes >= WEFT__COPY_BYTES))
-		weft__current->carrier->spent += (unsigned int)(bytes / WEFT__COPY_BYTES);
 }
 
 /** End the running task; its record is buried once its stack is out of use. */

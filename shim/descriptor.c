@@ -116,7 +116,6 @@ bool weft__fd_drained(const struct weft__fd *fd)
 /* An event tells when more has come, if it is registered for. */
 void weft__fd_note_read(struct weft__fd *fd, long result, long wanted)
 {
-	weft__charge_copy(result);
 	if (fd->armed != 0 && (result == -EAGAIN || (result > 0 && result < wanted && fd->stream)))
 		fd->drained = true;
 }

@@ -47,7 +47,7 @@ extern bool weft__fd_unseen;
 /** Whether a socket is known to have nothing to read, so that a try would be in vain. */
 bool weft__fd_drained(const struct weft__fd *fd);
 
-/** Note what a read of a socket for `wanted` bytes has come to: whether anything is left, its cost. */
+/** Note what a read of a socket for `wanted` bytes has come to: whether anything is left. */
 void weft__fd_note_read(struct weft__fd *fd, long result, long wanted);
 
 /** Whether O_NONBLOCK is set on a descriptor. */

@@ -132,7 +132,6 @@ long weft__send_bytes(struct weft__call *c, const char *bytes, long n, int flags
 		if (result > 0) {
 			done += result;
 			flags |= MSG_NOSIGNAL;
-			weft__charge_copy(result);
 		} else if (result == -EAGAIN && (flags & MSG_DONTWAIT) == 0) {
 			result = weft__fd_park(c, POLLOUT, &deadline_ns);
 		}
@@ -183,7 +182,6 @@ long weft__send_message(struct weft__call *c, const struct msghdr *message, int 
 			rest.msg_name = rest.msg_control = NULL;
 			rest.msg_namelen = 0;
 			rest.msg_controllen = 0;
-			weft__charge_copy(result);
 			done += result + advance(c, &rest, (size_t)result, flags);
 		} else if (result == -EAGAIN && (flags & MSG_DONTWAIT) == 0) {
 			result = weft__fd_park(c, POLLOUT, &deadline_ns);
