@@ -63,11 +63,7 @@ fetch() {
 # has_kernel_threads: one under weft, when its offload threads have gone; Go's own when plain
 has_kernel_threads() {
 	[ "$way" = weft ] || { [ "$(kernel_threads "$server")" -gt 2 ]; return; }
-	for _ in $(seq 200); do
-		[ "$(kernel_threads "$server")" != 1 ] || return 0
-		sleep 0.1
-	done
-	return 1
+	within 200 one_kernel_thread "$server"
 }
 
 # is_missing: what is not there is 404, and a bad request 400

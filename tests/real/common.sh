@@ -83,13 +83,20 @@ free_port() {
 	echo "$port_found"
 }
 
-# listens PORT: wait until somebody does, for 30 s at most
-listens() {
-	for _ in $(seq 300); do
-		! in_use "$1" || return 0
+# within TENTHS COMMAND...: wait until the command succeeds, for so many tenths of a second
+within() {
+	tenths=$(seq "$1")
+	shift
+	for _ in $tenths; do
+		"$@" && return
 		sleep 0.1
 	done
 	return 1
+}
+
+# listens PORT: wait until somebody does, for 30 s at most
+listens() {
+	within 300 in_use "$1"
 }
 
 # start COMMAND...: in the background, this way; its pid is left in server, its output in
@@ -136,4 +143,24 @@ is_woven() {
 # kernel_threads PID: how many it has
 kernel_threads() {
 	ls "/proc/$1/task" | wc -l
+}
+
+one_kernel_thread() { # PID
+	[ "$(kernel_threads "$1")" = 1 ]
+}
+
+threads_fit_now() { # PID LEAST
+	count=$(kernel_threads "$1")
+	if [ "$way" = weft ]; then
+		[ "$count" -le 8 ]
+	else
+		[ "$count" -ge "$2" ]
+	fi
+}
+
+# threads_fit PID LEAST: that many at least, plain; a few under weft, once idle ones have ended
+threads_fit() {
+	within 100 threads_fit_now "$1" "$2" && return
+	echo "$count kernel threads"
+	return 1
 }

@@ -64,15 +64,6 @@ serve() {
 	EOP
 }
 
-# server_is_up: and its port is known
-server_is_up() {
-	for _ in $(seq 300); do
-		[ ! -s "$dir/port" ] || return 0
-		sleep 0.1
-	done
-	return 1
-}
-
 # fetch FOLDER OPTION...: all files, from several names of this machine, each of them looked up
 fetch() {
 	folder=$1
@@ -138,7 +129,7 @@ with socket.create_server(("127.0.0.1", int(__import__("sys").argv[1]))): time.s
 check "files are made" make_files
 serve &
 pids="$pids $!"
-check "the local server is up" server_is_up
+check "the local server is up" within 300 test -s "$dir/port"
 port=$(cat "$dir/port")
 silent=$(free_port)
 

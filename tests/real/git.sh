@@ -85,6 +85,15 @@ serve() {
 	listens "$port"
 }
 
+# all_succeed PID...: wait for children of ours
+all_succeed() {
+	succeeded=0
+	for one; do
+		wait "$one" || succeeded=1
+	done
+	return $succeeded
+}
+
 # clone_together COUNT: at once
 clone_together() {
 	cloning=
@@ -92,10 +101,8 @@ clone_together() {
 		woven clone --quiet "$url" "$dir/clones/$number" &
 		cloning="$cloning $!"
 	done
-	result=0
-	for one in $cloning; do
-		wait "$one" || result=1
-	done
+	all_succeed $cloning
+	result=$?
 	for number in $(seq "$1"); do
 		same "$dir/clones/$number" || result=1
 	done
@@ -109,10 +116,8 @@ fetch_together() {
 		woven -C "$dir/clones/$number" pull --quiet --ff-only &
 		fetching="$fetching $!"
 	done
-	result=0
-	for one in $fetching; do
-		wait "$one" || result=1
-	done
+	all_succeed $fetching
+	result=$?
 	for number in $(seq "$1"); do
 		same "$dir/clones/$number" || result=1
 	done
@@ -130,10 +135,8 @@ push_together() {
 		woven -C "$dir/clones/$number" push --quiet origin "branch$number" &
 		pushing="$pushing $!"
 	done
-	result=0
-	for one in $pushing; do
-		wait "$one" || result=1
-	done
+	all_succeed $pushing
+	result=$?
 	for number in $(seq "$1"); do
 		[ "$(git -C "$origin" rev-parse "branch$number")" = \
 			"$(git -C "$dir/clones/$number" rev-parse HEAD)" ] || result=1

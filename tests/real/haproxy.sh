@@ -10,15 +10,6 @@ client() {
 	timeout -k 5 100 /usr/bin/python3 "$here/haproxy_client.py" "$@"
 }
 
-# begins FILE: wait until it is there
-begins() {
-	for _ in $(seq 300); do
-		[ ! -e "$1" ] || return 0
-		sleep 0.1
-	done
-	return 1
-}
-
 # workers: the processes that the master has made
 workers() {
 	for stat in /proc/[0-9]*/stat; do
@@ -53,11 +44,7 @@ threads_are_right() {
 		[ "$(kernel_threads "$1")" = 4 ]
 		return
 	fi
-	for _ in $(seq 300); do
-		[ "$(kernel_threads "$1")" != 1 ] || return 0
-		sleep 0.1
-	done
-	return 1
+	within 300 one_kernel_thread "$1"
 }
 
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
@@ -66,7 +53,7 @@ cat "$dir/cert" "$dir/key" >"$dir/both"
 
 /usr/bin/python3 "$here/haproxy_client.py" serve "$dir/origin" &
 pids="$pids $!"
-check "the local servers are up" begins "$dir/origin"
+check "the local servers are up" within 300 test -e "$dir/origin"
 read -r web echo <"$dir/origin"
 port=$(free_port)
 tls_port=$(free_port)
@@ -119,7 +106,7 @@ check "kernel threads are as they should be" threads_are_right "$worker"
 client steady "$port" "$dir/steady" "$dir/stop" &
 steady=$!
 pids="$pids $steady"
-check "clients keep it busy" begins "$dir/steady"
+check "clients keep it busy" within 300 test -e "$dir/steady"
 for n in 1 2; do
 	old=$(workers)
 	kill -USR2 "$server"
@@ -133,7 +120,7 @@ check "the new worker runs as it should" is_woven "$worker"
 client slow "$port" "$dir/slow" "$dir/go" &
 slow=$!
 pids="$pids $slow"
-check "requests have begun" begins "$dir/slow"
+check "requests have begun" within 300 test -e "$dir/slow"
 kill -USR1 "$server"
 sleep 0.5
 : >"$dir/go"

@@ -8,15 +8,6 @@ for program in echo_threads hostile load; do
 done
 ulimit -n "$(ulimit -H -n)"
 
-# said FILE TEXT: wait until the file has it, for 30 s at most
-said() {
-	for _ in $(seq 300); do
-		! grep -q "$2" "$1" || return 0
-		sleep 0.1
-	done
-	return 1
-}
-
 # threads_fit: one, and offload threads, under weft; more than there are hostile ones plain
 threads_fit() {
 	if [ "$way" = weft ]; then
@@ -27,13 +18,13 @@ threads_fit() {
 }
 
 start "$demo/echo_threads" 0
-check "it listens" said "$dir/server.log" "listening on"
+check "it listens" within 300 grep -q "listening on" "$dir/server.log"
 port=$(sed -n 's/^listening on //p' "$dir/server.log")
 
 "$demo/hostile" -i 1000 -a 100 -s 100 -d 20 -r 200 "$port" 8 >"$dir/hostile" 2>&1 &
 hostile=$!
 pids="$pids $hostile"
-check "the hostile are connected" said "$dir/hostile" ready
+check "the hostile are connected" within 300 grep -q ready "$dir/hostile"
 check "64 others get every byte they sent" "$demo/load" -w 0 127.0.0.1 "$port" 64 3 64
 check "a large message is answered whole" "$demo/load" -w 0 127.0.0.1 "$port" 4 1 200000
 check "kernel threads are as they should be" threads_fit

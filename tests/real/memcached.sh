@@ -17,11 +17,7 @@ threads_are_right() {
 		[ "$(kernel_threads "$server")" -gt "$1" ]
 		return
 	fi
-	for _ in $(seq 300); do
-		[ "$(kernel_threads "$server")" != 1 ] || return 0
-		sleep 0.1
-	done
-	return 1
+	within 300 one_kernel_thread "$server"
 }
 
 # run_server THREADS OPTION...
@@ -37,15 +33,6 @@ run_server() {
 quiet() {
 	! grep -v -e '^Signal handled: ' -e '^Gracefully stopping$' -e '^\[restart\] no metadata save file' \
 		"$dir/server.log" | grep .
-}
-
-# begins FILE: wait until it is there
-begins() {
-	for _ in $(seq 300); do
-		[ ! -e "$1" ] || return 0
-		sleep 0.1
-	done
-	return 1
 }
 
 run_server 4 -u nobody -m 256
@@ -68,7 +55,7 @@ check "what does not fit in one datagram comes in several" client udp
 client busy "$dir/busy" &
 busy=$!
 pids="$pids $busy"
-check "clients keep it busy" begins "$dir/busy"
+check "clients keep it busy" within 300 test -e "$dir/busy"
 stops "$server" TERM
 check "they saw nothing wrong until its end" ends "$busy"
 

@@ -17,11 +17,7 @@ threads_are_right() {
 		[ "$(kernel_threads "$server")" -ge "$1" ]
 		return
 	fi
-	for _ in $(seq 300); do
-		[ "$(kernel_threads "$server")" != 1 ] || return 0
-		sleep 0.1
-	done
-	return 1
+	within 300 one_kernel_thread "$server"
 }
 
 # run_server OPTION...: with the data of the one before
@@ -37,15 +33,6 @@ same_data() {
 	client digest >"$dir/after"
 	cat "$dir/before" "$dir/after"
 	cmp "$dir/before" "$dir/after"
-}
-
-# begins FILE: wait until it is there
-begins() {
-	for _ in $(seq 300); do
-		[ ! -e "$1" ] || return 0
-		sleep 0.1
-	done
-	return 1
 }
 
 # quiet: its log warns of nothing but how the machine is set
@@ -79,7 +66,7 @@ check "kernel threads are as they should be, 4 threads" threads_are_right 7
 client busy "$dir/busy" &
 busy=$!
 pids="$pids $busy"
-check "clients keep it busy" begins "$dir/busy"
+check "clients keep it busy" within 300 test -e "$dir/busy"
 sleep 0.5
 check "SHUTDOWN is done" client shutdown
 ends "$server"

@@ -91,21 +91,6 @@ wrong_password() {
 	[ $? = 49 ]
 }
 
-# threads_fit: the pool's, plain; a few under weft, once idle ones have ended
-threads_fit() {
-	for _ in $(seq 100); do
-		count=$(kernel_threads "$server")
-		if [ "$way" = weft ]; then
-			[ "$count" -gt 8 ] || return 0
-		else
-			[ "$count" -lt 4 ] || return 0
-		fi
-		sleep 0.1
-	done
-	echo "$count kernel threads"
-	return 1
-}
-
 check "slapd listens" slapd_starts
 check "ldapadd adds entries" add_all
 check "they are all found" stored 0
@@ -115,7 +100,7 @@ check "200 connections with searches under way" \
 check "$clients clients change and 100 look" change_together
 check "all changes are found" stored 2
 check "a wrong password is refused" wrong_password
-check "kernel threads are as they should be" threads_fit
+check "kernel threads are as they should be" threads_fit "$server" 4
 stops "$server" TERM
 check "the database holds them" dumped 2
 

@@ -58,15 +58,6 @@ tunnel() {
 	start /usr/bin/stunnel4 "$dir/$1.conf"
 }
 
-# appears FILE: wait until it is there and not empty, for 30 s at most
-appears() {
-	for _ in $(seq 300); do
-		[ ! -s "$1" ] || return 0
-		sleep 0.1
-	done
-	return 1
-}
-
 # says FILE COUNT PATTERN: so many lines of it come to match
 says() {
 	for _ in $(seq 300); do
@@ -77,30 +68,12 @@ says() {
 	return 1
 }
 
-# threads_fit PID COUNT: that many at least, plain; a few under weft, once idle ones have ended
-threads_fit() {
-	for _ in $(seq 100); do
-		count=$(kernel_threads "$1")
-		if [ "$way" = weft ]; then
-			[ "$count" -gt 8 ] || return 0
-		else
-			[ "$count" -lt "$2" ] || return 0
-		fi
-		sleep 0.1
-	done
-	echo "$count kernel threads"
-	return 1
-}
-
 # held_through_reload: connections of before go on where they went, new ones go to the other server
 held_through_reload() {
 	/usr/bin/python3 "$peers" hold "$near" 20 "$dir" >"$dir/hold.log" 2>&1 &
 	holder=$!
 	pids="$pids $holder"
-	for _ in $(seq 300); do
-		[ ! -e "$dir/held" ] || break
-		sleep 0.1
-	done
+	within 300 test -e "$dir/held"
 	check "kernel threads of the TLS server are as they should be" threads_fit "$far_end" 21
 	check "kernel threads of the TLS client are as they should be" threads_fit "$near_end" 21
 	configure server "$second" ca "accept = 127.0.0.1:$far"
@@ -118,7 +91,7 @@ held_through_reload() {
 reopen() {
 	mv "$dir/server.events" "$dir/server.events.1"
 	kill -USR1 "$far_end"
-	appears "$dir/server.events" &&
+	within 300 test -s "$dir/server.events" &&
 		/usr/bin/python3 "$peers" turned "$near" 5 &&
 		says "$dir/server.events" 5 'accepted connection'
 }
@@ -143,7 +116,7 @@ check "certificates are made" certificates
 /usr/bin/python3 "$peers" serve "$dir/echo" &
 echo_pid=$!
 pids="$pids $echo_pid"
-check "the echo server is up" appears "$dir/echo"
+check "the echo server is up" within 300 test -s "$dir/echo"
 read -r first second <"$dir/echo"
 
 far=$(free_port)

@@ -8,19 +8,10 @@ need /usr/bin/curl curl
 
 client=$here/proxy_client.py
 
-# wait_for FILE: until it is there and not empty
-wait_for() {
-	for _ in $(seq 100); do
-		[ -s "$1" ] && return
-		sleep 0.1
-	done
-	return 1
-}
-
 /usr/bin/python3 "$client" serve "$dir/origin" &
 origin_pid=$!
 pids="$pids $origin_pid"
-wait_for "$dir/origin" || { echo "not ok - $way: the local server is up"; exit 1; }
+within 100 test -s "$dir/origin" || { echo "not ok - $way: the local server is up"; exit 1; }
 origin=$(cat "$dir/origin")
 port=$(/usr/bin/python3 "$client" free-port)
 
