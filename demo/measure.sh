@@ -252,13 +252,23 @@ run_wrk() # CONNECTIONS ARGUMENT...
 {
 	wrk_connections=$1
 	shift
+	run_for_seconds "$DEMO/wrk.awk" "$wrk_connections" \
+		wrk -t 1 -c "$wrk_connections" -d "${WRK_S}s" --timeout 10s --latency "$@"
+}
+
+# A load of WRK_S seconds, whose own report the awk program reads.
+run_for_seconds() # AWK-FILE CONNECTIONS COMMAND...
+{
+	report_reader=$1
+	report_connections=$2
+	shift 2
 	idle=$(usage_of_server)
-	start_client wrk -t 1 -c "$wrk_connections" -d "${WRK_S}s" --timeout 10s --latency "$@"
+	start_client "$@"
 	sleep "$(awk "BEGIN { print $WRK_S * 0.6 }")"
 	during=$(usage_of_server)
 	await_client
 	after=$(usage_of_server) &&
-		awk -f "$DEMO/usage.awk" -f "$DEMO/wrk.awk" -v connections="$wrk_connections" \
+		awk -f "$DEMO/usage.awk" -f "$report_reader" -v connections="$report_connections" \
 			-v idle="$idle" -v before="$idle" -v during="$during" -v after="$after" \
 			"$OUT/client.out" >"$OUT/result"
 }

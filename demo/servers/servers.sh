@@ -500,16 +500,8 @@ iperf_start()
 
 iperf_load()
 {
-	idle=$(usage_of_server)
-	start_client iperf --client 127.0.0.1 --port "$PORT" --parallel "$1" --time "$WRK_S" \
-		--reportstyle C
-	sleep "$(awk "BEGIN { print $WRK_S * 0.6 }")"
-	during=$(usage_of_server)
-	await_client
-	after=$(usage_of_server) &&
-		awk -f "$DEMO/usage.awk" -f "$DEMO/servers/iperf.awk" -v connections="$1" \
-			-v idle="$idle" -v before="$idle" -v during="$during" -v after="$after" \
-			"$OUT/client.out" >"$OUT/result"
+	run_for_seconds "$DEMO/servers/iperf.awk" "$1" iperf --client 127.0.0.1 --port "$PORT" \
+		--parallel "$1" --time "$WRK_S" --reportstyle C
 }
 
 memcached_needs="memcached /usr/bin/memcached"
