@@ -38,6 +38,7 @@ static struct connection *connections;
 static int epoll_fd;
 static bool closed_loop; /* an answer starts the next message: not when opening or draining */
 static size_t under_way; /* how many connections have that set */
+static size_t opened;    /* sockets, which is more than connections where these are made anew */
 static size_t failed;
 static uint64_t wrong_bytes;
 static char received[EXCHANGE_MOST_BYTES + 1];
@@ -48,6 +49,11 @@ static int64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+static size_t all_connections(void)
+{
+	return target.connections + target.idle;
 }
 
 static uint64_t index_of(const struct connection *c)
@@ -98,17 +104,22 @@ static void start_message(struct connection *c, int64_t start_ns)
 	send_more(c);
 }
 
-/* A loopback source of its own for each block of connections, when one does not do. */
+/*
+ * A loopback source of its own for each block of connections, when one does not
+ * do; or the next of those asked for: where connections come and go, a port is
+ * not free again for a minute.
+ */
 static int choose_source(int fd, size_t index)
 {
 	struct sockaddr_in source = {.sin_family = AF_INET};
 	const struct sockaddr_in *server = (const struct sockaddr_in *)&target.server;
-	size_t block = index / CONNECTIONS_PER_SOURCE;
+	size_t number =
+		target.sources > 0 ? opened++ % target.sources : index / CONNECTIONS_PER_SOURCE;
 
-	if (block == 0 || server->sin_family != AF_INET ||
+	if (number == 0 || server->sin_family != AF_INET ||
 	    ntohl(server->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
 		return 0;
-	source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)block);
+	source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)number);
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
 	return bind(fd, (struct sockaddr *)&source, sizeof(source));
 }
@@ -148,7 +159,7 @@ static void finish_message(struct connection *c)
 
 	c->under_way = false;
 	under_way--;
-	if (target.reconnects)
+	if (target.reconnects || target.leaves)
 		transport_close(&c->transport);
 	latency_record((uint64_t)(end_ns - c->started_ns));
 	if (closed_loop)
@@ -224,14 +235,14 @@ static void run_until(int64_t deadline_ns)
 
 static void fail_the_waiting(void)
 {
-	for (size_t i = 0; i < target.connections; i++)
+	for (size_t i = 0; i < all_connections(); i++)
 		if (connections[i].under_way)
 			fail(&connections[i]);
 }
 
 int connections_prepare(const struct target *wanted)
 {
-	connections = calloc(wanted->connections, sizeof(*connections));
+	connections = calloc(wanted->connections + wanted->idle, sizeof(*connections));
 	if (connections == NULL)
 		return -ENOMEM;
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -247,8 +258,8 @@ void connections_open(void)
 	size_t settled = 0;
 	int64_t progress_ns = now_ns();
 
-	while (started < target.connections || under_way > 0) {
-		while (started < target.connections && under_way < OPENING_AT_ONCE)
+	while (started < all_connections() || under_way > 0) {
+		while (started < all_connections() && under_way < OPENING_AT_ONCE)
 			open_connection(&connections[started++], now_ns());
 		run_events(100);
 		if (started - under_way > settled) {
@@ -259,7 +270,7 @@ void connections_open(void)
 		}
 	}
 	/* Those never started fail like those never answered. */
-	for (; started < target.connections; started++) {
+	for (; started < all_connections(); started++) {
 		connections[started].transport.fd = -1;
 		fail(&connections[started]);
 	}
@@ -279,6 +290,9 @@ void connections_drain(void)
 	int64_t deadline_ns = now_ns() + DRAINING_PATIENCE_NS;
 
 	closed_loop = false;
+	for (size_t i = target.connections; i < all_connections(); i++)
+		if (!connections[i].failed)
+			start_message(&connections[i], now_ns());
 	while (under_way > 0 && now_ns() < deadline_ns)
 		run_events(100);
 	/* An answer too many would come right behind the last. */

@@ -14,8 +14,15 @@ struct target {
 	struct sockaddr_storage server;
 	socklen_t server_len;
 	size_t connections;
-	/* The server closes after each answer: the next message needs a new connection. */
+	size_t idle; /* how many others say nothing between opening and draining */
+	/*
+	 * After each answer the server closes, or the load does: the next message
+	 * needs a new connection. At most one of the two, and not beside idle ones.
+	 */
 	bool reconnects;
+	bool leaves;
+	/* Loopback addresses to connect from, in turn; 0: as many as ports call for. */
+	size_t sources;
 };
 
 /**
@@ -45,8 +52,8 @@ void connections_start(void);
 int64_t connections_run(int64_t ns);
 
 /**
- * Start nothing more, and wait for the answers that are due: whose own does not
- * come has failed.
+ * Start nothing more, but for one message on each idle connection, and wait for
+ * the answers that are due: whose own does not come has failed.
  */
 void connections_drain(void);
 

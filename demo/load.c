@@ -2,7 +2,8 @@
  * Load on a server: many connections, one message under way on each.
  *
  *     load [-w WARMUP_SECONDS] [-p SERVER_PID] HOST PORT CONNECTIONS SECONDS BYTES
- *     load ... [-r] HOST PORT CONNECTIONS SECONDS REQUEST ANSWER
+ *     load ... [-r | --leave | --idle N] HOST PORT CONNECTIONS SECONDS REQUEST ANSWER
+ *     load ... [--sources N] ...
  *     load_tls -c CA_FILE ...
  *
  * The server returns messages of BYTES, or answers what is in the file REQUEST
@@ -17,13 +18,20 @@
  * waits for the answers still due; a connection that does not get its own has failed.
  *
  * With -r, the server closes after each answer, which is through only then, and the
- * next message goes over a new connection, whose making is part of its time.
+ * next message goes over a new connection, whose making is part of its time. With
+ * --leave, it is the load that closes.
+ *
+ * With --idle, N other connections are opened behind these, and are silent until the
+ * draining, when each says one message more.
+ *
+ * With --sources, connections come from 127.0.0.1 to 127.0.0.N in turn. Where none
+ * leaves, as many addresses as ports are needed for are used without.
  *
  * One line comes out, as name=value words. wrong counts bytes, from the first
  * connection on. With SERVER_PID, it has the processor time of the server and its
  * descendants in the window (cpu_us, per request), their kernel threads, and their
  * memory at the end of the window (mb), also less that before the first connection
- * (kb, per connection).
+ * (kb, per connection, idle ones included).
  *
  * It shares a small machine with the server, so it is one thread, allocates
  * nothing once it runs (but for TLS), and makes two system calls per message
@@ -35,6 +43,7 @@
 #include "transport.h"
 #include "usage.h"
 
+#include <getopt.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +73,7 @@ static struct usage server_usage(void)
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;
-	rlim_t wanted = settings.target.connections + 64;
+	rlim_t wanted = settings.target.connections + settings.target.idle + 64;
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_max < wanted)
@@ -79,8 +88,10 @@ static void raise_descriptor_limit(void)
 
 static _Noreturn void usage_error(void)
 {
-	fprintf(stderr, "usage: load [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] [-r] "
-			"HOST PORT CONNECTIONS SECONDS BYTES|REQUEST ANSWER\n");
+	fprintf(stderr, "usage: load [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] "
+			"[-r | --leave | --idle N]\n"
+			"            [--sources N] HOST PORT CONNECTIONS SECONDS "
+			"BYTES|REQUEST ANSWER\n");
 	exit(2);
 }
 
@@ -111,9 +122,13 @@ static void find_server(const char *host, const char *port)
 
 static void parse_options(int argc, char **argv)
 {
+	static const struct option names[] = {{"leave", no_argument, NULL, 'l'},
+					      {"idle", required_argument, NULL, 'i'},
+					      {"sources", required_argument, NULL, 's'},
+					      {NULL, 0, NULL, 0}};
 	int option;
 
-	while ((option = getopt(argc, argv, "w:p:c:r")) != -1) {
+	while ((option = getopt_long(argc, argv, "w:p:c:r", names, NULL)) != -1) {
 		if (option == 'w')
 			settings.warmup_ns = (int64_t)(number(optarg, 0, 3600) * 1e9);
 		else if (option == 'p')
@@ -122,9 +137,17 @@ static void parse_options(int argc, char **argv)
 			settings.ca_file = optarg;
 		else if (option == 'r')
 			settings.target.reconnects = true;
+		else if (option == 'l')
+			settings.target.leaves = true;
+		else if (option == 'i')
+			settings.target.idle = (size_t)number(optarg, 0, 1e6);
+		else if (option == 's')
+			settings.target.sources = (size_t)number(optarg, 1, 254);
 		else
 			usage_error();
 	}
+	if (settings.target.reconnects + settings.target.leaves + (settings.target.idle > 0) > 1)
+		usage_error();
 }
 
 static void choose_exchange(const char *bytes_or_request, const char *answer)
@@ -156,6 +179,7 @@ static void parse_arguments(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	size_t connections;
 	struct usage idle, start, end;
 	uint64_t requests;
 	double seconds, cpu_us;
@@ -180,6 +204,7 @@ int main(int argc, char **argv)
 	seconds = (double)connections_run(settings.window_ns) / 1e9;
 	end = server_usage();
 
+	connections = settings.target.connections + settings.target.idle;
 	requests = latency_count();
 	cpu_us = (double)(end.cpu_ns - start.cpu_ns) / 1e3;
 	printf("requests=%llu seconds=%.3f rps=%.0f p50_us=%.1f p99_us=%.1f max_us=%.1f ",
@@ -189,7 +214,7 @@ int main(int argc, char **argv)
 	connections_drain();
 	printf("cpu_us=%.3f kb=%.2f mb=%.1f threads=%ld wrong=%llu failed=%zu\n",
 	       requests > 0 ? cpu_us / (double)requests : 0.0,
-	       (double)(end.memory_kb - idle.memory_kb) / (double)settings.target.connections,
+	       (double)(end.memory_kb - idle.memory_kb) / (double)connections,
 	       (double)end.memory_kb / 1024, end.threads,
 	       (unsigned long long)connections_wrong_bytes(), connections_failed());
 	return connections_wrong_bytes() == 0 && connections_failed() == 0 ? 0 : 1;
