@@ -4,7 +4,7 @@
  *     micro create [BATCHES]             pthread_create + pthread_join
  *     micro handoff [BATCHES]            mutex + condition, from one thread to the other and back
  *     micro yield [BATCHES]              sched_yield between two threads
- *     micro park THREADS STACK_KB        memory of a thread parked in pthread_cond_wait
+ *     micro park THREADS STACK_KB        memory of a thread parked in pthread_cond_wait, and its time
  *     micro most THREADS STACK_KB        how many threads there can be at once, up to THREADS
  *     micro usage PID                    what a process costs now
  *     micro exec RUNS A [ARG].. -- B [ARG]..    to start a program and wait for it, A and B in turn
@@ -251,15 +251,21 @@ static long own_memory_kb(void)
 	return usage.memory_kb;
 }
 
+static double per_thread(double value, long threads)
+{
+	return threads > 0 ? value / (double)threads : 0.0;
+}
+
 /*
- * Make threads, wait until all are parked, take what one costs, let all go.
- * With a first thread before the baseline, what comes once per process is out.
+ * Make threads, wait until all are parked (park_us, per thread), take what one
+ * costs in memory, let all go and join them (join_us). With a first thread before
+ * the baseline, what comes once per process is out.
  */
 static void run_threads(long count, long stack_kb)
 {
 	pthread_t *threads = thread_list(count);
 	pthread_t first;
-	double started_ns, create_s;
+	double started_ns, parked_ns, opened_ns, joined_ns;
 	long before_kb, after_kb, made;
 	int err;
 
@@ -270,15 +276,19 @@ static void run_threads(long count, long stack_kb)
 	started_ns = now_ns();
 	made = gather(threads, count, stack_kb, &err);
 	await_arrivals(made + 1);
-	create_s = (now_ns() - started_ns) / 1e9;
+	parked_ns = now_ns();
 	after_kb = own_memory_kb();
+	opened_ns = now_ns();
 	open_gate();
 	for (long i = 0; i < made; i++)
 		pthread_join(threads[i], NULL);
 	pthread_join(first, NULL);
-	printf("threads=%ld asked=%ld kb_per_thread=%.2f create_s=%.2f all_s=%.2f err=%s\n", made,
-	       count, made > 0 ? (double)(after_kb - before_kb) / (double)made : 0.0, create_s,
-	       (now_ns() - started_ns) / 1e9, err != 0 ? strerrorname_np(err) : "none");
+	joined_ns = now_ns();
+	printf("threads=%ld asked=%ld kb_per_thread=%.2f park_us=%.3f join_us=%.3f err=%s\n", made,
+	       count, per_thread((double)(after_kb - before_kb), made),
+	       per_thread((parked_ns - started_ns) / 1e3, made),
+	       per_thread((joined_ns - opened_ns) / 1e3, made),
+	       err != 0 ? strerrorname_np(err) : "none");
 	free(threads);
 }
 
