@@ -4,7 +4,8 @@
 #
 # Who sources it sets OUT, where logs and results are left; REST_S, WARMUP_S, WINDOW_S and WRK_S,
 # seconds; TIME_LIMIT_S, after which measurements are left out; and has functions wanted_packages,
-# course and report. Every measurement is one line of $OUT/runs.txt, name=value words behind a
+# course and report. It may set CLIENT_S, the most seconds for a load with all that comes before and
+# after its window. Every measurement is one line of $OUT/runs.txt, name=value words behind a
 # "TEST CASE MODE".
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
@@ -13,9 +14,11 @@ BUILD=${BUILD:-$ROOT/build}
 # WEFT=1 is what switches the library on, and not a path.
 LAUNCHER=${WEFT:-$BUILD/weft}
 [ "$LAUNCHER" != 1 ] || LAUNCHER=$BUILD/weft
-unset WEFT LD_PRELOAD
+# How many kernel threads there are is for the mode to say.
+unset WEFT WEFT_CARRIERS LD_PRELOAD
 PROGRAMS=$BUILD/demo
 MODES="plain weft"
+CLIENT_S=30
 SERVER=
 CLIENT=
 HELPER=
@@ -81,6 +84,19 @@ build()
 	done
 }
 
+# Server and load on a CPU each, or on both of these two.
+part_cpus()
+{
+	SERVER_CPU=${BOTH_CPUS%,*}
+	CLIENT_CPU=${BOTH_CPUS#*,}
+}
+
+share_cpus()
+{
+	SERVER_CPU=$BOTH_CPUS
+	CLIENT_CPU=$BOTH_CPUS
+}
+
 # The first two CPUs that may be used: one for the server, the other for its load.
 choose_cpus()
 {
@@ -93,12 +109,12 @@ choose_cpus()
 				print cpu
 		}
 	}' /proc/self/status | head -n 2)
-	SERVER_CPU=$1
-	CLIENT_CPU=${2:-}
 	CPUS=$(nproc)
+	BOTH_CPUS=
+	[ $# -lt 2 ] || BOTH_CPUS=$1,$2
+	part_cpus
 	PINNING="server on CPU $SERVER_CPU, load on CPU $CLIENT_CPU"
-	[ $# -ge 2 ] && return
-	SERVER_CPU=
+	[ -z "$BOTH_CPUS" ] || return 0
 	PINNING="one CPU only: server and load share it, nothing is pinned"
 	echo "$PINNING" >&2
 }
@@ -121,15 +137,19 @@ describe_machine()
 # --- Processes ----------------------------------------------------------------------------------
 
 # Become a program: in a session of its own, pinned if there is a CPU, ended after SECONDS if there
-# are any, and under the launcher if the mode is weft. For the background: $! is then the program
-# itself, or timeout(1), which hands signals on, and leads its process group.
-become() # CPU SECONDS MODE COMMAND...
+# are any, and under the launcher if the mode is weft, which takes one kernel thread, or weft and
+# their number. For the background: $! is then the program itself, or timeout(1), which hands signals
+# on, and leads its process group.
+become() # CPUS SECONDS MODE COMMAND...
 {
 	cpu=$1
 	seconds=$2
 	mode=$3
 	shift 3
-	[ "$mode" != weft ] || set -- "$LAUNCHER" "$@"
+	case $mode in
+	weft | weft1) set -- "$LAUNCHER" "$@" ;;
+	weft[0-9]*) set -- "$LAUNCHER" -j "${mode#weft}" "$@" ;;
+	esac
 	[ -z "$seconds" ] || set -- timeout "$seconds" "$@"
 	[ -z "$cpu" ] || set -- taskset -c "$cpu" "$@"
 	exec setsid "$@"
@@ -206,7 +226,7 @@ start_server() # MODE COMMAND...
 # In the background, so that a signal to this script is not kept waiting.
 start_client() # COMMAND...
 {
-	become "$CLIENT_CPU" 30 plain "$@" >"$OUT/client.out" 2>>"$OUT/client.log" &
+	become "$CLIENT_CPU" "$CLIENT_S" plain "$@" >"$OUT/client.out" 2>>"$OUT/client.log" &
 	CLIENT=$!
 }
 
@@ -223,12 +243,53 @@ usage_of_server()
 
 # --- Loads: each leaves one line of name=value words in $OUT/result, or fails -------------------
 
+# Leave as the result why a measurement is not possible here, and fail.
+cannot() # REASON
+{
+	echo "note=$1" | tr ' ' _ >"$OUT/result"
+	return 1
+}
+
 # Whether a server may have that many descriptors; if not, that is the result.
 fits() # CONNECTIONS
 {
-	[ "$OPEN_FILES" -lt $(($1 + 64)) ] || return 0
-	echo "note=does_not_fit:_open_files_are_limited_to_$OPEN_FILES" >"$OUT/result"
-	return 1
+	[ "$OPEN_FILES" -ge $(($1 + 64)) ] ||
+		cannot "does not fit: open files are limited to $OPEN_FILES"
+}
+
+# How many threads the kernel may have, each with two mappings, less a thousand for all others.
+threads_allowed()
+{
+	awk 'FILENAME ~ /max_map_count$/ { $1 /= 2 }
+		FNR == 1 && (NR == 1 || $1 < least) { least = $1 }
+		END { print int(least) - 1000 }' \
+		/proc/sys/kernel/pid_max /proc/sys/kernel/threads-max /proc/sys/vm/max_map_count
+}
+
+# Whether there may be a kernel thread for each connection, where there is to be.
+fits_threads() # MODE CONNECTIONS
+{
+	case $1 in
+	plain*) [ "$(threads_allowed)" -ge "$2" ] ||
+		cannot "does not fit: the kernel allows about $(threads_allowed) threads" ;;
+	esac
+}
+
+fits_memory() # KB
+{
+	available_kb=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
+	[ "$available_kb" -ge "$1" ] ||
+		cannot "does not fit: $((available_kb / 1024)) of $(($1 / 1024)) MB are available"
+}
+
+# Whether the launcher can do what the mode asks for.
+fits_launcher() # MODE
+{
+	case $1 in
+	weft1) ;;
+	weft[0-9]*) "$LAUNCHER" -j "${1#weft}" true 2>>"$OUT/server.log" ||
+		cannot "this launcher has no option -j" ;;
+	esac
 }
 
 # demo/load or load_tls, with further options and what is exchanged as on their command line.
@@ -328,10 +389,11 @@ in_turn() # ROUNDS TEST CASE MEASURE ARGUMENT...
 	done
 }
 
-raise_open_files()
+# As far as that is allowed; root may go beyond the hard limit. Leaves OPEN_FILES set.
+allow_open_files() # NUMBER
 {
 	# shellcheck disable=SC3045 # not in POSIX, but in every sh of Linux
-	ulimit -n "$(ulimit -H -n)"
+	ulimit -S -n "$1" 2>/dev/null || ulimit -n "$1" 2>/dev/null
 	# shellcheck disable=SC3045
 	OPEN_FILES=$(ulimit -n)
 	[ "$OPEN_FILES" != unlimited ] || OPEN_FILES=1000000
@@ -340,7 +402,8 @@ raise_open_files()
 # Count the steps of the course, take it, and report.
 measure_and_report()
 {
-	raise_open_files
+	# shellcheck disable=SC3045 # as above
+	allow_open_files "$(ulimit -H -n)"
 	: >"$OUT/runs.txt"
 	: >"$OUT/server.log"
 	: >"$OUT/client.log"
