@@ -25,7 +25,13 @@
 #include "ready.h"
 #include "stats.h"
 
-#define EVENTS_AT_ONCE 256
+/*
+ * As many as have a turn before the next look (LOOK_EVERY of scheduler.c). Of more, what was just
+ * fetched has left the caches by their turn: the sockets, which epoll_wait(2) asks, and the stacks
+ * and page tables, which are looked up at a wake. With 256 a request on one of 1000 connections took
+ * 7 % more processor time.
+ */
+#define EVENTS_AT_ONCE 64
 
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
