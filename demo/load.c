@@ -5,6 +5,8 @@
  *     load ... [-r] HOST PORT CONNECTIONS SECONDS REQUEST ANSWER
  *     load_tls -c CA_FILE ...
  *
+ * A HOST that begins with a slash is the path of a local socket, whatever PORT is.
+ *
  * The server returns messages of BYTES, or answers what is in the file REQUEST
  * with what is in the file ANSWER. Each message to be returned is unlike every
  * other, and every byte that comes back is checked. The answers of a connection
@@ -19,7 +21,8 @@
  * With -r, the server closes after each answer, which is through only then, and the
  * next message goes over a new connection, whose making is part of its time.
  *
- * One line comes out, as name=value words. wrong counts bytes, from the first
+ * One line comes out, as name=value words; on standard error, why the first
+ * connection failed. wrong counts bytes, from the first
  * connection on. With SERVER_PID, it has the processor time of the server and its
  * descendants in the window (cpu_us, per request), their kernel threads, and their
  * memory at the end of the window (mb), also less that before the first connection
@@ -35,11 +38,13 @@
 #include "transport.h"
 #include "usage.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static struct {
@@ -79,8 +84,7 @@ static void raise_descriptor_limit(void)
 
 static _Noreturn void usage_error(void)
 {
-	fprintf(stderr, "usage: load [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] [-r] "
-			"HOST PORT CONNECTIONS SECONDS BYTES|REQUEST ANSWER\n");
+	fprintf(stderr, "usage: %s\n", exchange_usage);
 	exit(2);
 }
 
@@ -92,6 +96,19 @@ static double number(const char *text, double least, double most)
 	if (end == text || *end != '\0' || !(value >= least && value <= most))
 		usage_error();
 	return value;
+}
+
+static void find_local_server(const char *path)
+{
+	struct sockaddr_un *local = (struct sockaddr_un *)&settings.target.server;
+
+	if (strlen(path) >= sizeof(local->sun_path)) {
+		fprintf(stderr, "load: %s: too long for the path of a socket\n", path);
+		exit(2);
+	}
+	local->sun_family = AF_UNIX;
+	strcpy(local->sun_path, path);
+	settings.target.server_len = sizeof(*local);
 }
 
 static void find_server(const char *host, const char *port)
@@ -113,7 +130,7 @@ static void parse_options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "w:p:c:r")) != -1) {
+	while ((option = getopt(argc, argv, exchange_options)) != -1) {
 		if (option == 'w')
 			settings.warmup_ns = (int64_t)(number(optarg, 0, 3600) * 1e9);
 		else if (option == 'p')
@@ -127,16 +144,17 @@ static void parse_options(int argc, char **argv)
 	}
 }
 
-static void choose_exchange(const char *bytes_or_request, const char *answer)
+static void choose_exchange(int words, char **word)
 {
-	int err = 0;
+	int err = exchange_choose(words, word, settings.target.connections);
 
-	if (answer == NULL)
-		exchange_echo((size_t)number(bytes_or_request, 1, EXCHANGE_MOST_BYTES));
-	else
-		err = exchange_files(bytes_or_request, answer);
+	if (err == -EINVAL)
+		usage_error();
 	if (err != 0) {
-		fprintf(stderr, "load: %s, %s: %s\n", bytes_or_request, answer, strerror(-err));
+		fprintf(stderr, "load:");
+		for (int i = 0; i < words; i++)
+			fprintf(stderr, " %s", word[i]);
+		fprintf(stderr, ": %s\n", strerror(-err));
 		exit(2);
 	}
 }
@@ -146,12 +164,15 @@ static void parse_arguments(int argc, char **argv)
 	parse_options(argc, argv);
 	argc -= optind;
 	argv += optind;
-	if (argc < 5 || argc > 6)
+	if (argc < 5)
 		usage_error();
-	find_server(argv[0], argv[1]);
+	if (argv[0][0] == '/')
+		find_local_server(argv[0]);
+	else
+		find_server(argv[0], argv[1]);
 	settings.target.connections = (size_t)number(argv[2], 1, 1e6);
 	settings.window_ns = (int64_t)(number(argv[3], 0.01, 3600) * 1e9);
-	choose_exchange(argv[4], argv[5]);
+	choose_exchange(argc - 4, argv + 4);
 }
 
 int main(int argc, char **argv)
@@ -191,6 +212,6 @@ int main(int argc, char **argv)
 	       requests > 0 ? cpu_us / (double)requests : 0.0,
 	       (double)(end.memory_kb - idle.memory_kb) / (double)settings.target.connections,
 	       (double)end.memory_kb / 1024, end.threads,
-	       (unsigned long long)connections_wrong_bytes(), connections_failed());
-	return connections_wrong_bytes() == 0 && connections_failed() == 0 ? 0 : 1;
+	       (unsigned long long)exchange_wrong_bytes(), connections_failed());
+	return exchange_wrong_bytes() == 0 && connections_failed() == 0 ? 0 : 1;
 }
