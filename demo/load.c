@@ -4,6 +4,7 @@
  *     load [-w WARMUP_SECONDS] [-p SERVER_PID] HOST PORT CONNECTIONS SECONDS BYTES
  *     load ... [-r] HOST PORT CONNECTIONS SECONDS REQUEST ANSWER
  *     load_tls -c CA_FILE ...
+ *     load_mysql ... HOST PORT CONNECTIONS SECONDS USER DATABASE TABLES ROWS
  *
  * A HOST that begins with a slash is the path of a local socket, whatever PORT is.
  *
@@ -11,7 +12,7 @@
  * with what is in the file ANSWER. Each message to be returned is unlike every
  * other, and every byte that comes back is checked. The answers of a connection
  * are read strictly in turn, so that a byte lost, doubled or swapped with another
- * connection's shows.
+ * connection's shows. Of load_mysql, exchange_mysql.c tells.
  *
  *     opening -> warm-up -> measured window -> draining
  *
@@ -22,11 +23,11 @@
  * next message goes over a new connection, whose making is part of its time.
  *
  * One line comes out, as name=value words; on standard error, why the first
- * connection failed. wrong counts bytes, from the first
- * connection on. With SERVER_PID, it has the processor time of the server and its
- * descendants in the window (cpu_us, per request), their kernel threads, and their
- * memory at the end of the window (mb), also less that before the first connection
- * (kb, per connection).
+ * connection failed. wrong counts bytes, from the first connection on. With
+ * SERVER_PID, it has the processor time of the server and its descendants in the
+ * window (cpu_us, per request), their kernel threads, and their memory at the end
+ * of the window (mb), also less that before the first connection (kb, per
+ * connection).
  *
  * It shares a small machine with the server, so it is one thread, allocates
  * nothing once it runs (but for TLS), and makes two system calls per message
