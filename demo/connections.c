@@ -192,7 +192,7 @@ static void receive_more(struct connection *c)
 static void run_events(int timeout_ms)
 {
 	static struct epoll_event events[EVENTS];
-	int n = epoll_wait(epoll_fd, events, EVENTS, timeout_ms);
+	int n = epoll_wait(epoll_fd, events, EVENTS, target.spins ? 0 : timeout_ms);
 
 	/* Nothing but a signal can be wrong (epoll_wait(2)). */
 	for (int i = 0; i < n; i++) {

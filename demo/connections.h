@@ -17,6 +17,8 @@ struct target {
 	size_t connections;
 	/* The server closes after each answer: the next message needs a new connection. */
 	bool reconnects;
+	/* Look for answers again and again, and never sleep until one comes. */
+	bool spins;
 };
 
 /**

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char exchange_options[] = "w:p:c:r";
-const char exchange_usage[] = "load [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] [-r] "
+const char exchange_options[] = "w:p:c:rs";
+const char exchange_usage[] = "load [-s] [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] [-r] "
 			      "HOST PORT CONNECTIONS SECONDS BYTES|REQUEST ANSWER";
 
 struct text {

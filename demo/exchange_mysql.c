@@ -97,8 +97,8 @@ struct payload {
 	size_t left;
 };
 
-const char exchange_options[] = "w:p:";
-const char exchange_usage[] = "load_mysql [-w WARMUP_SECONDS] [-p SERVER_PID] "
+const char exchange_options[] = "w:p:s";
+const char exchange_usage[] = "load_mysql [-s] [-w WARMUP_SECONDS] [-p SERVER_PID] "
 			      "HOST|SOCKET PORT CONNECTIONS SECONDS USER DATABASE TABLES ROWS";
 
 static const char *user;

@@ -390,8 +390,8 @@ node_load()
 # --- Data ---------------------------------------------------------------------------------------
 
 # A table of 100,000 rows, made once, copied for each start; a thread for each connection. The load
-# on point selects is one event loop, so that the server sets the pace, and sysbench beside it, whose
-# own threads it is much of the server's work to wake.
+# on point selects is one event loop that spins, so that the server sets the pace; and beside it
+# sysbench, whose sleeping threads it is much of the server's work to wake.
 mariadb_point_needs="mariadb-server /usr/sbin/mariadbd
 	sysbench /usr/bin/sysbench"
 mariadb_point_title="mariadb, point select"
@@ -457,7 +457,7 @@ mariadb_rw_start()
 
 mariadb_point_load()
 {
-	run_load load_mysql "$1" "" bench bench 1 "$MARIADB_ROWS"
+	run_load load_mysql "$1" "${CLIENT_CPU:+-s}" bench bench 1 "$MARIADB_ROWS"
 }
 
 mariadb_sysbench_load()
