@@ -114,7 +114,7 @@ static void find_local_server(const char *path)
 		exit(2);
 	}
 	local->sun_family = AF_UNIX;
-	strcpy(local->sun_path, path);
+	memcpy(local->sun_path, path, strlen(path) + 1);
 	settings.target.server_len = sizeof(*local);
 }
 
