@@ -78,12 +78,12 @@ function pair(test, which, name, with_ratio,    text)
 
 function heading(    text)
 {
-	text = sprintf("%-22s %5s | %7s %7s %6s | %7s %7s %6s", "", "", "rate", "", "", "CPU us", "",
+	text = sprintf("%-31s %5s | %7s %7s %6s | %7s %7s %6s", "", "", "rate", "", "", "CPU us", "",
 		"")
 	text = text sprintf(" | %7s %7s | %7s %7s | %7s %7s | %7s %7s | %7s %7s", "p50 ms", "", "p99 ms",
 		"", "KB/conn", "", "threads", "", "busy %", "")
 	print text
-	text = sprintf("%-22s %5s | %7s %7s %6s | %7s %7s %6s", "server", "conn.", "plain", "weft", "",
+	text = sprintf("%-31s %5s | %7s %7s %6s | %7s %7s %6s", "server", "conn.", "plain", "weft", "",
 		"plain", "weft", "")
 	for (i = 0; i < 5; i++)
 		text = text sprintf(" | %7s %7s", "plain", "weft")
@@ -115,19 +115,19 @@ function measured(test, which, mode)
 
 function server_line(test, which,    m)
 {
-	printf "%-22s %5s |%s |%s |%s |%s |%s |%s |%s\n", titles[test], which,
+	printf "%-31s %5s |%s |%s |%s |%s |%s |%s |%s\n", titles[test], which,
 		pair(test, which, "rps", 1), pair(test, which, "cpu_us", 1),
 		pair(test, which, "p50_us"), pair(test, which, "p99_us"), pair(test, which, "kb"),
 		pair(test, which, "threads"), pair(test, which, "busy")
 	for (m = 1; m <= programs; m++)
 		if (trouble(test, which, program_modes[m]) != "")
-			printf "%28s  %s: %s\n", "", program_modes[m],
+			printf "%37s  %s: %s\n", "", program_modes[m],
 				trouble(test, which, program_modes[m])
 }
 
 function rival_line(which, mode)
 {
-	printf "%-22s %5s   %7s %7s %7s %7s %7s %7s %7s\n", program_names[mode], which,
+	printf "%-31s %5s   %7s %7s %7s %7s %7s %7s %7s\n", program_names[mode], which,
 		short(value_of("echo", which, mode, "rps")),
 		short(value_of("echo", which, mode, "cpu_us")),
 		short(value_of("echo", which, mode, "p50_us")),
@@ -139,7 +139,7 @@ function rival_line(which, mode)
 
 function print_rivals(    i, m)
 {
-	printf "\n%-22s %5s   %7s %7s %7s %7s %7s %7s %7s\n", "echo servers", "conn.", "rate", "CPU us",
+	printf "\n%-31s %5s   %7s %7s %7s %7s %7s %7s %7s\n", "echo servers", "conn.", "rate", "CPU us",
 		"p50 ms", "p99 ms", "KB/conn", "threads", "busy %"
 	for (i = 1; i <= all_loads; i++)
 		for (m = 1; m <= programs; m++)
@@ -316,7 +316,7 @@ function print_legend()
 {
 	print "\nrate: requests, queries, transactions or MB a second. CPU: of all the server's processes,"
 	print "for one of these. p50, p99: of an answer, with connecting for tinyproxy; of a transaction for"
-	print "mariadb. KB/conn: RSS, page tables and kernel stacks over the idle server's; what comes once"
+	print "mariadb's read-write. KB/conn: RSS, page tables and kernel stacks over the idle server's; what comes once"
 	print "per process weighs on few connections. busy: the share of its CPU that the server took; where"
 	print "it is much below 100, the load set the pace.\n"
 }

@@ -29,8 +29,8 @@ row(i) = -4 * i
 set key at screen 0.98, screen 1 - 12 / height right
 set label 1 "Unmodified servers under weft, compared with plain threads, on one CPU" \
 	at screen 0.02, screen 1 - 20 / height font ",16"
-set lmargin at screen 0.19
-set rmargin at screen 0.58
+set lmargin at screen 0.21
+set rmargin at screen 0.585
 set title "Throughput (right: weft does more)"
 plot for [i = 1:3] servers using (column(i + 1)):(row($0) + 2 - i):(low(column(i + 1))): \
 	(high(column(i + 1))):(row($0) + 1.5 - i):(row($0) + 2.5 - i) \
@@ -39,7 +39,7 @@ plot for [i = 1:3] servers using (column(i + 1)):(row($0) + 2 - i):(low(column(i
 
 unset label 1
 unset key
-set lmargin at screen 0.61
+set lmargin at screen 0.615
 set rmargin at screen 0.98
 set format y ""
 set title "CPU time for the same work (left: weft needs less)"

@@ -27,9 +27,8 @@ struct connection {
 	bool failed;                /* and closed for good */
 	bool under_way;             /* a message is sent, or begun, and not yet answered in full */
 	struct transport transport; /* closed once failed */
-	uint64_t sequence;          /* of the latest message, from 1; 0 before any */
-	size_t sent;                /* bytes of that message */
-	size_t answered;            /* bytes of its answer; all of them once it is through */
+	struct message message;     /* the latest */
+	bool through;               /* its answer is */
 	int64_t started_ns;
 };
 
@@ -40,7 +39,6 @@ static bool closed_loop; /* an answer starts the next message: not when opening 
 static size_t under_way; /* how many connections have that set */
 static size_t opened;    /* sockets, which is more than connections where these are made anew */
 static size_t failed;
-static uint64_t wrong_bytes;
 static char received[EXCHANGE_MOST_BYTES + 1];
 
 static int64_t now_ns(void)
@@ -56,18 +54,17 @@ static size_t all_connections(void)
 	return target.connections + target.idle;
 }
 
-static uint64_t index_of(const struct connection *c)
-{
-	return (uint64_t)(c - connections);
-}
-
 static bool is_open(const struct connection *c)
 {
 	return c->transport.fd >= 0;
 }
 
-static void fail(struct connection *c)
+/* Only the first says why: a thousand mostly fail for the same reason. */
+static void fail(struct connection *c, const char *why)
 {
+	if (failed == 0)
+		fprintf(stderr, "load: connection %llu: %s\n",
+			(unsigned long long)c->message.connection + 1, why);
 	under_way -= c->under_way;
 	c->under_way = false;
 	c->failed = true;
@@ -77,27 +74,26 @@ static void fail(struct connection *c)
 
 static void send_more(struct connection *c)
 {
-	while (c->sent < exchange_request_bytes()) {
-		const char *part = exchange_request(index_of(c), c->sequence, c->sent,
-						    exchange_request_bytes());
-		ssize_t n = transport_send(&c->transport, part, exchange_request_bytes() - c->sent);
+	size_t left;
+	ssize_t n;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			if (errno != EAGAIN && errno != EINPROGRESS && errno != ENOTCONN)
-				fail(c);
-			return;
-		}
-		c->sent += (size_t)n;
-	}
+	do {
+		const char *rest = exchange_request(&c->message, &left);
+
+		n = left > 0 ? transport_send(&c->transport, rest, left) : 0;
+		if (n > 0)
+			c->message.sent += (size_t)n;
+	} while ((n > 0 && (size_t)n < left) || (n < 0 && errno == EINTR));
+	if (n < 0 && errno != EAGAIN && errno != EINPROGRESS && errno != ENOTCONN)
+		fail(c, strerror(errno));
 }
 
 static void start_message(struct connection *c, int64_t start_ns)
 {
-	c->sequence++;
-	c->sent = 0;
-	c->answered = 0;
+	c->message.sequence++;
+	c->message.sent = 0;
+	c->message.answered = 0;
+	c->through = false;
 	c->started_ns = start_ns;
 	c->under_way = true;
 	under_way++;
@@ -131,15 +127,16 @@ static void open_connection(struct connection *c, int64_t start_ns)
 
 	if (fd < 0) {
 		c->transport.fd = -1;
-		fail(c);
+		fail(c, strerror(errno));
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-	if (transport_open(&c->transport, fd) != 0 || choose_source(fd, index_of(c)) != 0 ||
+	if (transport_open(&c->transport, fd) != 0 ||
+	    choose_source(fd, c->message.connection) != 0 ||
 	    (connect(fd, (struct sockaddr *)&target.server, target.server_len) != 0 &&
 	     errno != EINPROGRESS) ||
 	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-		fail(c);
+		fail(c, strerror(errno));
 		return;
 	}
 	start_message(c, start_ns);
@@ -162,24 +159,20 @@ static void finish_message(struct connection *c)
 	if (target.reconnects || target.leaves)
 		transport_close(&c->transport);
 	latency_record((uint64_t)(end_ns - c->started_ns));
-	if (closed_loop)
+	if (closed_loop || !exchange_is_introduced(&c->message))
 		go_on(c, end_ns);
 }
 
-static void check_answer(struct connection *c, const char *bytes, size_t len)
+static void hear(struct connection *c, const char *bytes, size_t len)
 {
-	/* What cannot have come yet is not an answer. */
-	size_t due = exchange_answered_most(c->sent) - c->answered;
-	size_t checked = len < due ? len : due;
-	const char *right =
-		exchange_answer(index_of(c), c->sequence, c->answered, c->answered + checked);
+	enum exchange_heard heard = exchange_hear(&c->message, bytes, len);
 
-	if (memcmp(bytes, right, checked) != 0)
-		for (size_t i = 0; i < checked; i++)
-			wrong_bytes += bytes[i] != right[i];
-	wrong_bytes += len - checked;
-	c->answered += checked;
-	if (checked > 0 && c->answered == exchange_answer_bytes() && !target.reconnects)
+	if (heard == EXCHANGE_BROKEN)
+		fail(c, exchange_trouble());
+	if (heard != EXCHANGE_THROUGH)
+		return;
+	c->through = true;
+	if (!target.reconnects)
 		finish_message(c);
 }
 
@@ -191,34 +184,33 @@ static bool may_have_more(ssize_t got, size_t len)
 
 static void receive_more(struct connection *c)
 {
-	/* One byte more than is due, so that the whole answer is a short read. */
-	size_t len = exchange_answer_bytes() + 1;
+	size_t len = exchange_room();
 	ssize_t n;
 
 	do {
 		n = transport_recv(&c->transport, received, len);
 		if (n > 0)
-			check_answer(c, received, (size_t)n);
+			hear(c, received, (size_t)n);
 	} while (is_open(c) && (may_have_more(n, len) || (n < 0 && errno == EINTR)));
 	if (!is_open(c) || n > 0 || (n < 0 && errno == EAGAIN))
 		return;
-	if (n == 0 && target.reconnects && c->answered == exchange_answer_bytes())
+	if (n == 0 && target.reconnects && c->through)
 		finish_message(c);
 	else
-		fail(c);
+		fail(c, n == 0 ? "the server closed it" : strerror(errno));
 }
 
 static void run_events(int timeout_ms)
 {
 	static struct epoll_event events[EVENTS];
-	int n = epoll_wait(epoll_fd, events, EVENTS, timeout_ms);
+	int n = epoll_wait(epoll_fd, events, EVENTS, target.spins ? 0 : timeout_ms);
 
 	/* Nothing but a signal can be wrong (epoll_wait(2)). */
 	for (int i = 0; i < n; i++) {
 		struct connection *c = events[i].data.ptr;
 
 		/* Either may go on at either event: a handshake reads to be able to write. */
-		if (is_open(c) && c->sequence > 0)
+		if (is_open(c) && c->message.sequence > 0)
 			send_more(c);
 		if (is_open(c) && (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
 			receive_more(c);
@@ -237,7 +229,7 @@ static void fail_the_waiting(void)
 {
 	for (size_t i = 0; i < all_connections(); i++)
 		if (connections[i].under_way)
-			fail(&connections[i]);
+			fail(&connections[i], "no answer in time");
 }
 
 int connections_prepare(const struct target *wanted)
@@ -248,6 +240,8 @@ int connections_prepare(const struct target *wanted)
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll_fd < 0)
 		return -errno;
+	for (size_t i = 0; i < wanted->connections; i++)
+		connections[i].message.connection = i;
 	target = *wanted;
 	return 0;
 }
@@ -272,7 +266,7 @@ void connections_open(void)
 	/* Those never started fail like those never answered. */
 	for (; started < all_connections(); started++) {
 		connections[started].transport.fd = -1;
-		fail(&connections[started]);
+		fail(&connections[started], "the others took all the time to open");
 	}
 	fail_the_waiting();
 }
@@ -306,11 +300,6 @@ int64_t connections_run(int64_t ns)
 
 	run_until(start_ns + ns);
 	return now_ns() - start_ns;
-}
-
-uint64_t connections_wrong_bytes(void)
-{
-	return wrong_bytes;
 }
 
 size_t connections_failed(void)

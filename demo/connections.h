@@ -1,6 +1,7 @@
 /*
  * The load's connections, one message under way on each: what is said and checked
- * is exchange.h's, how it travels transport.h's. Times go to latency.h.
+ * is exchange.h's, how it travels transport.h's. Times go to latency.h. Why the first one
+ * failed is said on standard error.
  */
 #ifndef DEMO_CONNECTIONS_H
 #define DEMO_CONNECTIONS_H
@@ -23,6 +24,8 @@ struct target {
 	bool leaves;
 	/* Loopback addresses to connect from, in turn; 0: as many as ports call for. */
 	size_t sources;
+	/* Look for answers again and again, and never sleep until one comes. */
+	bool spins;
 };
 
 /**
@@ -33,9 +36,9 @@ struct target {
 int connections_prepare(const struct target *target);
 
 /**
- * Open all, with one message and its answer on each, a few at a time: the
- * server's queue never overflows, which would cost a second for the kernel's
- * retry. Those that get nowhere have failed.
+ * Open all, with all that comes before a request and one message and its answer
+ * on each, a few at a time: the server's queue never overflows, which would cost
+ * a second for the kernel's retry. Those that get nowhere have failed.
  */
 void connections_open(void);
 
@@ -57,7 +60,6 @@ int64_t connections_run(int64_t ns);
  */
 void connections_drain(void);
 
-uint64_t connections_wrong_bytes(void);
 size_t connections_failed(void);
 
 #endif

@@ -1,8 +1,14 @@
 #include "exchange.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char exchange_options[] = "w:p:c:rs";
+const char exchange_usage[] = "load [-s] [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] "
+			      "[-r | --leave | --idle N]\n            [--sources N] "
+			      "HOST PORT CONNECTIONS SECONDS BYTES|REQUEST ANSWER";
 
 struct text {
 	size_t len;
@@ -12,14 +18,8 @@ struct text {
 static struct text request;
 static struct text answer;
 static bool is_echo;
+static uint64_t wrong_bytes;
 static uint64_t message[EXCHANGE_MOST_BYTES / 8 + 1];
-
-void exchange_echo(size_t bytes)
-{
-	is_echo = true;
-	request.len = bytes;
-	answer.len = bytes;
-}
 
 static int read_text(const char *path, struct text *text)
 {
@@ -39,22 +39,30 @@ static int read_text(const char *path, struct text *text)
 	return err;
 }
 
-int exchange_files(const char *request_path, const char *answer_path)
+static int choose_echo(const char *bytes)
 {
-	int err = read_text(request_path, &request);
+	char *end;
+	double value = strtod(bytes, &end);
 
-	is_echo = false;
-	return err != 0 ? err : read_text(answer_path, &answer);
+	if (end == bytes || *end != '\0' || !(value >= 1 && value <= EXCHANGE_MOST_BYTES))
+		return -EINVAL;
+	is_echo = true;
+	request.len = (size_t)value;
+	answer.len = (size_t)value;
+	return 0;
 }
 
-size_t exchange_request_bytes(void)
+int exchange_choose(int words, char **word, size_t connections)
 {
-	return request.len;
-}
+	int err;
 
-size_t exchange_answer_bytes(void)
-{
-	return answer.len;
+	(void)connections;
+	if (words == 1)
+		return choose_echo(word[0]);
+	if (words != 2)
+		return -EINVAL;
+	err = read_text(word[0], &request);
+	return err != 0 ? err : read_text(word[1], &answer);
 }
 
 /*
@@ -76,19 +84,57 @@ static const char *message_part(uint64_t connection, uint64_t sequence, size_t f
 	return (const char *)message + from;
 }
 
-const char *exchange_request(uint64_t connection, uint64_t sequence, size_t from, size_t to)
+const char *exchange_request(const struct message *m, size_t *left)
 {
-	return is_echo ? message_part(connection, sequence, from, to) : request.bytes + from;
+	*left = request.len - m->sent;
+	if (!is_echo)
+		return request.bytes + m->sent;
+	return message_part(m->connection, m->sequence, m->sent, request.len);
 }
 
-const char *exchange_answer(uint64_t connection, uint64_t sequence, size_t from, size_t to)
+size_t exchange_room(void)
 {
-	return is_echo ? message_part(connection, sequence, from, to) : answer.bytes + from;
+	return answer.len + 1;
 }
 
-size_t exchange_answered_most(size_t sent)
+/* What is returned comes byte by byte, what is answered when all was said. */
+static size_t answered_most(size_t sent)
 {
 	if (is_echo)
 		return sent;
 	return sent == request.len ? answer.len : 0;
+}
+
+enum exchange_heard exchange_hear(struct message *m, const char *bytes, size_t len)
+{
+	/* What cannot have come yet is not an answer. */
+	size_t due = answered_most(m->sent) - m->answered;
+	size_t checked = len < due ? len : due;
+	const char *right = is_echo ? message_part(m->connection, m->sequence, m->answered,
+						   m->answered + checked)
+				    : answer.bytes + m->answered;
+
+	if (memcmp(bytes, right, checked) != 0)
+		for (size_t i = 0; i < checked; i++)
+			wrong_bytes += bytes[i] != right[i];
+	wrong_bytes += len - checked;
+	m->answered += checked;
+	return checked > 0 && m->answered == answer.len ? EXCHANGE_THROUGH : EXCHANGE_PART;
+}
+
+bool exchange_is_introduced(const struct message *m)
+{
+	(void)m;
+	return true;
+}
+
+/* Wrong bytes are counted, and the next may be right. */
+const char *exchange_trouble(void)
+{
+	return "";
+}
+
+uint64_t exchange_wrong_bytes(void)
+{
+	return wrong_bytes;
 }

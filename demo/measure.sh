@@ -292,8 +292,9 @@ fits_launcher() # MODE
 	esac
 }
 
-# demo/load or load_tls, with further options and what is exchanged as on their command line.
-run_load() # PROGRAM CONNECTIONS OPTIONS BYTES|REQUEST [ANSWER]
+# demo/load, load_tls or load_mysql, with further options and what is exchanged as on their command
+# line.
+run_load() # PROGRAM CONNECTIONS OPTIONS WORD...
 {
 	load_program=$1
 	load_connections=$2

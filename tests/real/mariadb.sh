@@ -9,6 +9,8 @@ need /usr/bin/sysbench sysbench
 need /usr/bin/python3 python3
 need /usr/bin/openssl openssl
 
+demo=$(dirname "$WEFT_PROGRAM")/demo
+[ -x "$demo/load_mysql" ] || { echo "not ok - $way: $demo/load_mysql is there"; exit 1; }
 data=$dir/data
 MARIADB_SOCKET=$dir/socket
 PYTHONDONTWRITEBYTECODE=1
@@ -43,6 +45,23 @@ bench_prepare() {
 	sql -e 'CREATE DATABASE sbtest' &&
 		timeout -k 5 60 sysbench oltp_read_write --mysql-socket="$MARIADB_SOCKET" \
 			--mysql-user=root --tables=$tables --table-size=$rows --threads=2 prepare
+}
+
+# points HOST PORT: 16 connections of demo/load_mysql select single rows, and check each
+points() {
+	timeout -k 5 60 "$demo/load_mysql" -w 0 "$1" "$2" 16 1 root sbtest $tables $rows \
+		>"$dir/points" || return
+	cat "$dir/points"
+	grep -qE '^requests=[1-9].* wrong=0 failed=0$' "$dir/points"
+}
+
+# points_fail REASON DATABASE ROWS: none of 4 connections gets anywhere, and that is what it says
+points_fail() {
+	timeout -k 5 60 "$demo/load_mysql" -w 0 "$MARIADB_SOCKET" - 4 0.1 root "$2" 1 "$3" \
+		>"$dir/points" 2>&1
+	status=$?
+	cat "$dir/points"
+	[ $status = 1 ] && grep -q "$1" "$dir/points" && grep -q ' failed=4$' "$dir/points"
 }
 
 # install_data: what a new server starts with; its bootstrap makes threads, too
@@ -192,6 +211,10 @@ check "tables are filled" client fill
 check "sysbench fills its own" bench_prepare
 check "sysbench reads and writes, 24 threads" bench oltp_read_write 24 2
 check "and leaves all rows" rows_are_whole
+check "rows come singly, through a local socket" points "$MARIADB_SOCKET" -
+check "rows come singly, through TCP" points 127.0.0.1 "$port"
+check "a row that is not there is missed" points_fail "there is no row" sbtest 3000000
+check "a database that is not there is missed" points_fail "Unknown database" nowhere $rows
 check "sums stay while 16 clients transfer" client transfer 16 40
 check "one of two that lock crosswise is told" client deadlock
 check "KILL ends waits and connections" client kill
