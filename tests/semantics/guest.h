@@ -133,6 +133,18 @@ static inline void settle(void)
 	usleep(30000);
 }
 
+/* Send a thread a signal until it says that its wait is over: one that comes before ends nothing. Nobody
+ * may join the thread meanwhile, and one signal more may come when it is over.
+ */
+static inline void interrupt_until(const volatile int *is_over, pthread_t thread, int number)
+{
+	while (!*is_over) {
+		settle();
+		if (!*is_over)
+			check(pthread_kill(thread, number) == 0);
+	}
+}
+
 /* Byte number position of an endless stream in which displaced bytes are noticed. */
 static inline unsigned char pattern(uint64_t position)
 {
