@@ -249,8 +249,10 @@ static void *sleep_long(void *arg)
 static mqd_t make_queue(void)
 {
 	struct mq_attr attr = {.mq_maxmsg = 1, .mq_msgsize = 8};
-	mqd_t made = mq_open(queue_name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+	mqd_t made;
 
+	mq_unlink(queue_name); /* of a process that had this id and was killed */
+	made = mq_open(queue_name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
 	check(made >= 0);
 	mq_unlink(queue_name);
 	return made;
