@@ -388,7 +388,7 @@ Test(library, where_code_may_not_change_guests_do_as_they_would)
 Test(library, eight_thousand_turns_are_handed_over_by_memory)
 {
 	char *const argv[] = {(char *)GUEST_DIR "/spin_turns", (char *)"8000", NULL};
-	struct outcome outcome = run_program(UNDER_WEFT, argv, NULL);
+	struct outcome outcome = run_program_within(80000, UNDER_WEFT, argv, NULL);
 
 	cr_expect(!outcome.is_hung);
 	cr_expect_str_eq(outcome.out, "8000 turns were taken\nall orders were carried out\n");

@@ -61,11 +61,12 @@ if [ -n "$packages$wants_suite" ]; then
 		echo "    sudo apt-get install -y --no-install-recommends$packages" >&2
 		exit 1
 	fi
-	apt-get update -q
+	apt-get -o Acquire::Retries=5 update -q
 	[ -z "$wants_suite" ] || packages="$packages $(python_suite)"
 	# Of run level 1, so that no package starts a server of its own.
 	# shellcheck disable=SC2086 # a list of words
-	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages
+	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=5 install -y -q \
+		--no-install-recommends $packages
 fi
 
 # The folder may be there from the benchmark, which is built without tests.

@@ -14,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LIMIT_MS 60000
 #define MOST_ARGS 16
 
 extern char **environ;
@@ -77,6 +76,12 @@ static char *read_back(FILE *file, long *ret_bytes)
 
 struct outcome run_program(enum way way, char *const argv[], char *const settings[])
 {
+	return run_program_within(HANG_MS, way, argv, settings);
+}
+
+struct outcome run_program_within(int limit_ms, enum way way, char *const argv[],
+				  char *const settings[])
+{
 	FILE *out = tmpfile(), *err = tmpfile();
 	struct outcome outcome = {0};
 	struct pollfd end;
@@ -92,7 +97,8 @@ struct outcome run_program(enum way way, char *const argv[], char *const setting
 
 	end = (struct pollfd){.fd = (int)syscall(SYS_pidfd_open, child, 0), .events = POLLIN};
 	cr_assert(end.fd >= 0);
-	outcome.is_hung = poll(&end, 1, LIMIT_MS) == 0;
+	outcome.is_hung = poll(&end, 1, limit_ms) == 0;
+	outcome.limit_ms = limit_ms;
 	close(end.fd);
 	/* its children too, which is all that is left of the session when it has ended by itself */
 	kill(-child, SIGKILL);
@@ -113,7 +119,7 @@ const char *ending(const struct outcome *outcome)
 	static char text[64];
 
 	if (outcome->is_hung)
-		snprintf(text, sizeof(text), "hung for %d s", LIMIT_MS / 1000);
+		snprintf(text, sizeof(text), "hung for %d s", outcome->limit_ms / 1000);
 	else if (WIFSIGNALED(outcome->status))
 		snprintf(text, sizeof(text), "killed by SIG%s",
 			 sigabbrev_np(WTERMSIG(outcome->status)));

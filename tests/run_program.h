@@ -7,9 +7,13 @@
 struct outcome {
 	int status;      /* as waitpid(2) gives it */
 	bool is_hung;    /* it was killed because the limit was over */
+	int limit_ms;    /* that limit */
 	char *out, *err; /* all it wrote, text ended by '\0' */
 	long out_bytes, err_bytes;
 };
+
+/* After which a program is taken for hung: on a machine with a tenth of the processor none is. */
+#define HANG_MS 240000
 
 /* How a program is started; the test process itself is never preloaded. */
 enum way { PLAIN, UNDER_WEFT };
@@ -23,6 +27,10 @@ enum way { PLAIN, UNDER_WEFT };
  * Ownership  the outcome is given back by forget_outcome()
  */
 struct outcome run_program(enum way way, char *const argv[], char *const settings[]);
+
+/** The same, with another limit than HANG_MS. */
+struct outcome run_program_within(int limit_ms, enum way way, char *const argv[],
+				  char *const settings[]);
 
 void forget_outcome(struct outcome *outcome);
 

@@ -35,7 +35,7 @@ authority=$dir/storage/pki/authorities/local/root.crt
 
 # has_certificates: wait until the authority is made and a client believes it
 has_certificates() {
-	for _ in $(seq 300); do
+	for _ in $(seq $((patience * 10))); do
 		curl -s --noproxy '*' --cacert "$authority" --max-time 5 -o "$dir/output.1" \
 			"https://localhost:$tls_port/1" && return
 		sleep 0.1
@@ -51,7 +51,7 @@ fetch() {
 			printf 'url = %s/%s\noutput = %s/got/%s.%s\n' "$1" $i "$dir" $i $n
 		done
 	done >"$dir/urls"
-	curl -sS --fail --noproxy '*' --cacert "$authority" --max-time 60 --parallel \
+	curl -sS --fail --noproxy '*' --cacert "$authority" --max-time $patience --parallel \
 		--parallel-max 25 --parallel-immediate -K "$dir/urls" || return
 	for i in 1 2 3 4 5; do
 		for n in 0 1 2 3 4 5 6 7 8 9; do
@@ -63,14 +63,14 @@ fetch() {
 # has_kernel_threads: one under weft, when its offload threads have gone; Go's own when plain
 has_kernel_threads() {
 	[ "$way" = weft ] || { [ "$(kernel_threads "$server")" -gt 2 ]; return; }
-	within 200 one_kernel_thread "$server"
+	wait_until one_kernel_thread "$server"
 }
 
 # is_missing: what is not there is 404, and a bad request 400
 is_missing() {
-	[ "$(curl -s --noproxy '*' -o /dev/null -w '%{http_code}' --max-time 30 \
+	[ "$(curl -s --noproxy '*' -o /dev/null -w '%{http_code}' --max-time $patience \
 		"http://127.0.0.1:$port/none")" = 404 ] &&
-		[ "$(curl -s --noproxy '*' -o /dev/null -w '%{http_code}' --max-time 30 \
+		[ "$(curl -s --noproxy '*' -o /dev/null -w '%{http_code}' --max-time $patience \
 			-H 'Content-Length: x' "http://127.0.0.1:$port/1")" = 400 ]
 }
 

@@ -21,6 +21,10 @@ fi
 launcher=env
 [ "$way" = weft ] && launcher=$WEFT_PROGRAM
 
+# After so many seconds what is waited for is taken for hung: on a machine with a tenth of the
+# processor nothing is.
+patience=300
+
 failed=0
 pids=
 dir=$(mktemp -d)
@@ -29,19 +33,22 @@ clean_up() {
 	for pid in $pids; do
 		kill -9 "$pid" 2>/dev/null
 	done
+	while read -r port_taken; do
+		rmdir "$port_taken"
+	done 2>/dev/null <"$dir/ports"
 	rm -rf "$dir"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# check NAME COMMAND...: run the command, for 60 s at most if it is none of our functions; a line
-# ok or not ok, with its output when it failed
+# check NAME COMMAND...: run the command, with patience if it is none of our functions; a line ok or
+# not ok, with its output when it failed
 check() {
 	name=$1
 	shift
 	case $(type "$1") in
 	*function*) ;;
-	*) set -- timeout -k 5 60 "$@" ;;
+	*) set -- timeout -k 5 $patience "$@" ;;
 	esac
 	if "$@" >"$dir/output" 2>&1; then
 		echo "ok - $way: $name"
@@ -73,30 +80,31 @@ in_use() {
 		END { exit !found }' /proc/net/tcp /proc/net/tcp6
 }
 
-# free_port: a high port that nobody listens on
+# free_port: a high port that nobody listens on, and the 15 behind it. Until our end they are ours
+# among the tests that run at the same time.
 free_port() {
 	while :; do
 		port_found=$(awk -v seed="$(od -An -N3 -tu4 /dev/urandom)" \
-			'BEGIN { srand(seed); print 20000 + int(rand() * 12000) }')
-		in_use "$port_found" || break
+			'BEGIN { srand(seed); print 20000 + 16 * int(rand() * 750) }')
+		in_use "$port_found" && continue
+		mkdir "${TMPDIR:-/tmp}/weft-test-port.$port_found" 2>/dev/null && break
 	done
+	echo "${TMPDIR:-/tmp}/weft-test-port.$port_found" >>"$dir/ports"
 	echo "$port_found"
 }
 
-# within TENTHS COMMAND...: wait until the command succeeds, for so many tenths of a second
-within() {
-	tenths=$(seq "$1")
-	shift
-	for _ in $tenths; do
+# wait_until COMMAND...: until the command succeeds, with patience
+wait_until() {
+	for _ in $(seq $((patience * 10))); do
 		"$@" && return
 		sleep 0.1
 	done
 	return 1
 }
 
-# listens PORT: wait until somebody does, for 30 s at most
+# listens PORT: wait until somebody does
 listens() {
-	within 300 in_use "$1"
+	wait_until in_use "$1"
 }
 
 # start COMMAND...: in the background, this way; its pid is left in server, its output in
@@ -107,9 +115,9 @@ start() {
 	pids="$pids $server"
 }
 
-# ends PID: wait for a child of ours, for 60 s at most, and give its status
+# ends PID: wait for a child of ours, with patience, and give its status
 ends() {
-	for _ in $(seq 600); do
+	for _ in $(seq $((patience * 10))); do
 		grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null || break
 		sleep 0.1
 	done
@@ -160,7 +168,7 @@ threads_fit_now() { # PID LEAST
 
 # threads_fit PID LEAST: that many at least, plain; a few under weft, once idle ones have ended
 threads_fit() {
-	within 100 threads_fit_now "$1" "$2" && return
+	wait_until threads_fit_now "$1" "$2" && return
 	echo "$count kernel threads"
 	return 1
 }

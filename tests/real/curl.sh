@@ -69,7 +69,7 @@ fetch() {
 	folder=$1
 	shift
 	mkdir "$folder"
-	timeout -k 5 60 "$launcher" /usr/bin/curl -sS --fail --parallel "$@" \
+	timeout -k 5 $patience "$launcher" /usr/bin/curl -sS --fail --parallel "$@" \
 		-o "$folder/#1" "http://localhost:$port/[0-$((files - 1))]"
 }
 
@@ -86,13 +86,13 @@ several_hosts() {
 			"$dir" "$number"
 		[ $((number % 3)) != 2 ] || printf 'resolve = "%s:%s:127.0.0.1"\n' $host "$port"
 	done >"$dir/config"
-	timeout -k 5 60 "$launcher" /usr/bin/curl -sS --fail --parallel --parallel-max 100 \
+	timeout -k 5 $patience "$launcher" /usr/bin/curl -sS --fail --parallel --parallel-max 100 \
 		-K "$dir/config" && same "$dir/several"
 }
 
 # send_all: every file to the server
 send_all() {
-	(cd "$dir/files" && timeout -k 5 60 "$launcher" /usr/bin/curl -sS --fail --parallel \
+	(cd "$dir/files" && timeout -k 5 $patience "$launcher" /usr/bin/curl -sS --fail --parallel \
 		--parallel-max 40 -T "{$(seq -s, 0 $((files - 1)))}" "http://localhost:$port/") &&
 		same "$dir/upload"
 }
@@ -101,7 +101,7 @@ send_all() {
 gives() {
 	expected=$1
 	shift
-	timeout -k 5 60 "$launcher" /usr/bin/curl -sS --parallel -o /dev/null "$@"
+	timeout -k 5 $patience "$launcher" /usr/bin/curl -sS --parallel -o /dev/null "$@"
 	status=$?
 	echo "status $status"
 	[ $status = "$expected" ]
@@ -116,7 +116,7 @@ with socket.create_server(("127.0.0.1", int(__import__("sys").argv[1]))): time.s
 	pids="$pids $!"
 	listens "$silent" || return
 	start /usr/bin/curl -sS --parallel -o /dev/null "http://localhost:$silent/"
-	for _ in $(seq 300); do
+	for _ in $(seq $((patience * 10))); do
 		! ls -l "/proc/$server/fd" | grep -q socket: || break
 		sleep 0.1
 	done
@@ -129,7 +129,7 @@ with socket.create_server(("127.0.0.1", int(__import__("sys").argv[1]))): time.s
 check "files are made" make_files
 serve &
 pids="$pids $!"
-check "the local server is up" within 300 test -s "$dir/port"
+check "the local server is up" wait_until test -s "$dir/port"
 port=$(cat "$dir/port")
 silent=$(free_port)
 

@@ -36,9 +36,9 @@ origin=$dir/served/origin.git
 port=$(free_port)
 url=git://127.0.0.1:$port/origin.git
 
-# woven COMMAND...: git that way, for 60 s at most
+# woven COMMAND...: git that way, with patience
 woven() {
-	timeout -k 5 60 "$launcher" /usr/bin/git "$@"
+	timeout -k 5 $patience "$launcher" /usr/bin/git "$@"
 }
 
 # changes FOLDER FIRST COUNT: so many commits of files that are alike, so that there are deltas

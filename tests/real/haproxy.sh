@@ -7,7 +7,7 @@ need /usr/bin/python3 python3
 need /usr/bin/openssl openssl
 
 client() {
-	timeout -k 5 100 /usr/bin/python3 "$here/haproxy_client.py" "$@"
+	timeout -k 5 $patience /usr/bin/python3 "$here/haproxy_client.py" "$@"
 }
 
 # workers: the processes that the master has made
@@ -19,7 +19,7 @@ workers() {
 
 # worker_changes OLD: wait until there is another, and the old one has gone
 worker_changes() {
-	for _ in $(seq 300); do
+	for _ in $(seq $((patience * 10))); do
 		now=$(workers)
 		case $now in
 		"" | *"$1"* | *[!0-9]*) sleep 0.1 ;;
@@ -44,7 +44,7 @@ threads_are_right() {
 		[ "$(kernel_threads "$1")" = 4 ]
 		return
 	fi
-	within 300 one_kernel_thread "$1"
+	wait_until one_kernel_thread "$1"
 }
 
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
@@ -53,7 +53,7 @@ cat "$dir/cert" "$dir/key" >"$dir/both"
 
 /usr/bin/python3 "$here/haproxy_client.py" serve "$dir/origin" &
 pids="$pids $!"
-check "the local servers are up" within 300 test -e "$dir/origin"
+check "the local servers are up" wait_until test -e "$dir/origin"
 read -r web echo <"$dir/origin"
 port=$(free_port)
 tls_port=$(free_port)
@@ -106,7 +106,7 @@ check "kernel threads are as they should be" threads_are_right "$worker"
 client steady "$port" "$dir/steady" "$dir/stop" &
 steady=$!
 pids="$pids $steady"
-check "clients keep it busy" within 300 test -e "$dir/steady"
+check "clients keep it busy" wait_until test -e "$dir/steady"
 for n in 1 2; do
 	old=$(workers)
 	kill -USR2 "$server"
@@ -120,7 +120,7 @@ check "the new worker runs as it should" is_woven "$worker"
 client slow "$port" "$dir/slow" "$dir/go" &
 slow=$!
 pids="$pids $slow"
-check "requests have begun" within 300 test -e "$dir/slow"
+check "requests have begun" wait_until test -e "$dir/slow"
 kill -USR1 "$server"
 sleep 0.5
 : >"$dir/go"

@@ -8,8 +8,8 @@ for program in echo_threads hostile load; do
 done
 ulimit -n "$(ulimit -H -n)"
 
-# threads_fit: one, and offload threads, under weft; more than there are hostile ones plain
-threads_fit() {
+# threads_are_right: one, and offload threads, under weft; more than there are hostile ones plain
+threads_are_right() {
 	if [ "$way" = weft ]; then
 		[ "$(kernel_threads "$server")" -lt 20 ]
 	else
@@ -18,16 +18,16 @@ threads_fit() {
 }
 
 start "$demo/echo_threads" 0
-check "it listens" within 300 grep -q "listening on" "$dir/server.log"
+check "it listens" wait_until grep -q "listening on" "$dir/server.log"
 port=$(sed -n 's/^listening on //p' "$dir/server.log")
 
-"$demo/hostile" -i 1000 -a 100 -s 100 -d 20 -r 200 "$port" 8 >"$dir/hostile" 2>&1 &
+"$demo/hostile" -i 1000 -a 100 -s 100 -d 20 -r 200 "$port" 15 >"$dir/hostile" 2>&1 &
 hostile=$!
 pids="$pids $hostile"
-check "the hostile are connected" within 300 grep -q ready "$dir/hostile"
+check "the hostile are connected" wait_until grep -q ready "$dir/hostile"
 check "64 others get every byte they sent" "$demo/load" -w 0 127.0.0.1 "$port" 64 3 64
 check "a large message is answered whole" "$demo/load" -w 0 127.0.0.1 "$port" 4 1 200000
-check "kernel threads are as they should be" threads_fit
+check "kernel threads are as they should be" wait_until threads_are_right
 check "the hostile have gone" ends "$hostile"
 check "none of them was turned away" grep -q ' lost=0$' "$dir/hostile"
 check "and it still serves" "$demo/load" -w 0 127.0.0.1 "$port" 1 0.2 64

@@ -34,7 +34,7 @@ def differ(client, server, count, size):
 
 
 def main(client, server, count, size=0):
-    for _ in range(100):
+    for _ in range(2400):
         difference = differ(client, server, int(count), int(size))
         if difference is None:
             return

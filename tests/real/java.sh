@@ -11,9 +11,9 @@ client=$here/block_client.py
 # Not more processors than two, whatever there are: each collector has as many threads.
 java="/usr/bin/java -Xmx64m -XX:ActiveProcessorCount=2 -cp $dir"
 
-# wait_for FILE: until it is there, for 40 s at most
+# wait_for FILE: until it is there, with patience
 wait_for() {
-	for _ in $(seq 400); do
+	for _ in $(seq $((patience * 10))); do
 		[ ! -s "$1" ] || return 0
 		sleep 0.1
 	done
@@ -21,9 +21,9 @@ wait_for() {
 	return 1
 }
 
-# says TEXT: whether the server's output comes to have it, within 40 s
+# says TEXT: whether the server's output comes to have it
 says() {
-	for _ in $(seq 400); do
+	for _ in $(seq $((patience * 10))); do
 		! grep -q "$1" "$dir/server.log" || return 0
 		sleep 0.1
 	done
@@ -40,7 +40,7 @@ cases() {
 	option=$1
 	shift
 	# shellcheck disable=SC2086 # a list of words
-	timeout -s KILL 60 "$launcher" $java "$option" Cases "$@"
+	timeout -s KILL $patience "$launcher" $java "$option" Cases "$@"
 }
 
 check "javac compiles" "$launcher" /usr/bin/javac -d "$dir" "$here/java_server.java" \

@@ -111,8 +111,8 @@ class Cases {
 					turn[0]++;
 					monitor.notifyAll();
 				}
-			barrier.await(30, TimeUnit.SECONDS);
-			sum.addAndGet(exchanger.exchange(me, 30, TimeUnit.SECONDS));
+			barrier.await(240, TimeUnit.SECONDS);
+			sum.addAndGet(exchanger.exchange(me, 240, TimeUnit.SECONDS));
 		});
 		hold(turn[0] == 1000 && sum.get() == 190, turn[0] + " " + sum);
 	}
@@ -134,13 +134,15 @@ class Cases {
 			LockSupport.parkNanos(1);
 			hold(System.nanoTime() - began >= 60_000_000, "early");
 		});
+		long begin = System.nanoTime() + 1_000_000_000; /* when all of them are there */
 		for (int i = 3; i > 0; i--) {
 			int number = i;
 
-			timers.schedule(() -> order.add(number), i * 40L, TimeUnit.MILLISECONDS);
+			timers.schedule(() -> order.add(number),
+					begin + i * 40_000_000L - System.nanoTime(), TimeUnit.NANOSECONDS);
 		}
 		timers.shutdown();
-		hold(timers.awaitTermination(30, TimeUnit.SECONDS), "timers");
+		hold(timers.awaitTermination(240, TimeUnit.SECONDS), "timers");
 		hold(List.copyOf(order).equals(List.of(1, 2, 3)), order);
 	}
 
@@ -160,7 +162,7 @@ class Cases {
 		}
 		for (int i = 0; i < 500; i++)
 			try {
-				hold(results.get(i).get(30, TimeUnit.SECONDS) == i * i && i != 77, i);
+				hold(results.get(i).get(240, TimeUnit.SECONDS) == i * i && i != 77, i);
 			} catch (ExecutionException e) {
 				hold(i == 77 && e.getCause() instanceof IllegalStateException, e);
 			}
@@ -171,7 +173,7 @@ class Cases {
 			sum = sum.thenCombineAsync(CompletableFuture.supplyAsync(() -> number, pool),
 						   Integer::sum);
 		}
-		hold(sum.get(30, TimeUnit.SECONDS) == 4950, sum);
+		hold(sum.get(240, TimeUnit.SECONDS) == 4950, sum);
 		try {
 			new CompletableFuture<Void>().orTimeout(10, TimeUnit.MILLISECONDS).join();
 			hold(false, "no timeout");
@@ -180,7 +182,7 @@ class Cases {
 		}
 		hold(IntStream.range(0, 200_000).parallel().mapToLong(i -> i).sum() == 19999900000L, "sum");
 		pool.shutdown();
-		hold(pool.awaitTermination(30, TimeUnit.SECONDS), "pool");
+		hold(pool.awaitTermination(240, TimeUnit.SECONDS), "pool");
 	}
 
 	/* Every thread keeps some of what it makes, and finds it as it was after collections. */
@@ -213,7 +215,7 @@ class Cases {
 		System.gc();
 		for (Reference<?> reference : references)
 			hold(reference.get() == null, "weak");
-		hold(dead.remove(30_000) != null, "queue");
+		hold(dead.remove(240_000) != null, "queue");
 		hold(ManagementFactory.getGarbageCollectorMXBeans().stream().mapToLong(
 			     GarbageCollectorMXBean::getCollectionCount).sum() > 0, "collections");
 	}
@@ -358,7 +360,7 @@ class Cases {
 		});
 		listener.close();
 		for (Thread thread : threads.values())
-			thread.join(30_000);
+			thread.join(240_000);
 		ends.forEach((name, end) -> hold(end.equals(
 			name.equals("closed") ? "SocketException"
 			: name.equals("channel") || name.equals("pipe") ? "ClosedByInterruptException"
@@ -464,7 +466,7 @@ class Cases {
 					}
 				}
 			});
-			one.setSoTimeout(30_000);
+			one.setSoTimeout(240_000);
 			for (int i = 0; i < 10; i++)
 				one.receive(new DatagramPacket(new byte[100], 100));
 		}
@@ -523,7 +525,7 @@ class Cases {
 		Process sleeper = new ProcessBuilder("sleep", "100").start();
 		hold(!sleeper.waitFor(10, TimeUnit.MILLISECONDS), "waitFor");
 		sleeper.destroy();
-		hold(sleeper.onExit().get(30, TimeUnit.SECONDS).exitValue() == 143, "destroy");
+		hold(sleeper.onExit().get(240, TimeUnit.SECONDS).exitValue() == 143, "destroy");
 	}
 
 	/* Each thread's processor time is its own. */

@@ -20,22 +20,22 @@ rows=3000
 tables=3
 
 client() {
-	timeout -k 5 "${patience:-100}" /usr/bin/python3 "$here/mariadb_client.py" "$@"
+	timeout -k 5 $patience /usr/bin/python3 "$here/mariadb_client.py" "$@"
 }
 
 admin() {
-	timeout -k 5 60 /usr/bin/mariadb-admin --no-defaults -uroot -S "$MARIADB_SOCKET" "$@"
+	timeout -k 5 $patience /usr/bin/mariadb-admin --no-defaults -uroot -S "$MARIADB_SOCKET" "$@"
 }
 
 sql() {
-	timeout -k 5 60 /usr/bin/mariadb --no-defaults -uroot -S "$MARIADB_SOCKET" -N "$@"
+	timeout -k 5 $patience /usr/bin/mariadb --no-defaults -uroot -S "$MARIADB_SOCKET" -N "$@"
 }
 
 # bench SCRIPT THREADS SECONDS [OPTION...]: an error, a deadlock aside, ends sysbench with status 1
 bench() {
 	script=$1 threads=$2 seconds=$3
 	shift 3
-	timeout -k 5 $((seconds + 60)) sysbench "$script" --mysql-socket="$MARIADB_SOCKET" \
+	timeout -k 5 $((seconds + patience)) sysbench "$script" --mysql-socket="$MARIADB_SOCKET" \
 		--mysql-user=root --tables=$tables --table-size=$rows --threads="$threads" \
 		--time="$seconds" "$@" run
 }
@@ -43,7 +43,7 @@ bench() {
 # bench_prepare: its tables, in its database
 bench_prepare() {
 	sql -e 'CREATE DATABASE sbtest' &&
-		timeout -k 5 60 sysbench oltp_read_write --mysql-socket="$MARIADB_SOCKET" \
+		timeout -k 5 $patience sysbench oltp_read_write --mysql-socket="$MARIADB_SOCKET" \
 			--mysql-user=root --tables=$tables --table-size=$rows --threads=2 prepare
 }
 
@@ -66,7 +66,7 @@ points_fail() {
 
 # install_data: what a new server starts with; its bootstrap makes threads, too
 install_data() {
-	timeout -k 5 100 "$launcher" /usr/bin/mariadb-install-db --no-defaults --user=root \
+	timeout -k 5 $patience "$launcher" /usr/bin/mariadb-install-db --no-defaults --user=root \
 		--datadir="$data" --tmpdir="$dir" --auth-root-authentication-method=normal --skip-test-db \
 		--skip-name-resolve --force --innodb-log-file-size=16M
 }
@@ -88,7 +88,7 @@ certificates() (
 )
 
 answers() {
-	for _ in $(seq 300); do
+	for _ in $(seq $((patience * 10))); do
 		! admin ping || return 0
 		kill -0 "$server" || break
 		sleep 0.1
@@ -150,7 +150,7 @@ checks_are() {
 }
 
 dump() {
-	timeout -k 5 60 mariadb-dump --no-defaults -uroot -S "$MARIADB_SOCKET" --skip-dump-date \
+	timeout -k 5 $patience mariadb-dump --no-defaults -uroot -S "$MARIADB_SOCKET" --skip-dump-date \
 		--skip-comments --hex-blob --order-by-primary "$@"
 }
 
@@ -181,7 +181,7 @@ killed_under_load() {
 	writers=$!
 	bench oltp_read_write 8 60 >/dev/null 2>&1 &
 	bench_pid=$!
-	for _ in $(seq 300); do
+	for _ in $(seq $((patience * 10))); do
 		[ ! -e "$log" ] || [ "$(wc -l <"$log")" -lt 2000 ] || break
 		sleep 0.1
 	done

@@ -173,7 +173,7 @@ def waits(c, identifier, state):
                        "AND command = 'Query'" % identifier)
         return rows != [] and rows[0][0] is not None and state in rows[0][0]
 
-    within(50, seen, state)
+    within(240, seen, state)
 
 
 def kill():
@@ -209,14 +209,14 @@ def kill_one(c, sql, state, how, allowed):
         thread.start()
         waits(c, identifier, state)
         c.query("KILL %s %d" % (how, identifier))
-        thread.join(50)
+        thread.join(240)
         assert not thread.is_alive(), (sql, how, "goes on")
         assert outcome[0] in allowed, (sql, how, outcome)
         if how == "QUERY":
             assert victim.value("SELECT 'alive'") == b"alive"
         else:
             fails_with(ENDED, victim.query, "SELECT 1")
-            within(50, lambda: c.query("SELECT 1 FROM information_schema.processlist WHERE id = %d"
+            within(240, lambda: c.query("SELECT 1 FROM information_schema.processlist WHERE id = %d"
                                        % identifier) == [], "killed and still there")
 
 
@@ -243,14 +243,14 @@ def timeouts():
         begin = time.monotonic()
         assert c.number("SELECT SLEEP(0.3)") == 0
         assert time.monotonic() - begin >= 0.29
-        c.query("SET max_statement_time = 0.3")
+        c.query("SET innodb_lock_wait_timeout = 50, max_statement_time = 0.3")
         fails_with((STATEMENT_TIMEOUT,), c.query, ENDLESS)
         fails_with((STATEMENT_TIMEOUT,), c.query, "UPDATE held SET n = 2 WHERE id = 1")
         holder.query("ROLLBACK")
         with connect() as idle:
             identifier = idle.identifier()
             idle.query("SET wait_timeout = 1")
-            within(50, lambda: c.query("SELECT 1 FROM information_schema.processlist WHERE id = %d"
+            within(240, lambda: c.query("SELECT 1 FROM information_schema.processlist WHERE id = %d"
                                        % identifier) == [], "idle for ever")
             fails_with(ENDED, idle.query, "SELECT 1")
 
@@ -260,7 +260,7 @@ def deadlock():
     with connect() as c:
         c.query("CREATE OR REPLACE TABLE crossed (id INT PRIMARY KEY, n INT) ENGINE=InnoDB")
         c.query("INSERT INTO crossed VALUES (0, 0), (1, 0)")
-    meet = threading.Barrier(2, timeout=50)
+    meet = threading.Barrier(2, timeout=240)
     rolled_back = []
 
     def one(number):
@@ -313,7 +313,7 @@ def files(folder):
 def many(count):
     """Connections open at once, each with answers of its own, large and small."""
     count = int(count)
-    opened = threading.Barrier(count, timeout=100)
+    opened = threading.Barrier(count, timeout=240)
 
     def one(number):
         with connect() as c:
@@ -352,8 +352,8 @@ def cache():
             with contextlib.ExitStack() as stack:
                 for _ in range(20):
                     stack.enter_context(connect())
-            within(50, lambda: status(c, "Threads_connected") == 1, "connections do not end")
-        within(50, lambda: status(c, "Threads_cached") >= 15, "threads are not kept")
+            within(240, lambda: status(c, "Threads_connected") == 1, "connections do not end")
+        within(240, lambda: status(c, "Threads_cached") >= 15, "threads are not kept")
         created = status(c, "Threads_created")
         with contextlib.ExitStack() as stack:
             for _ in range(15):
@@ -411,10 +411,10 @@ def strangers(path, port):
     with contextlib.ExitStack() as stack:
         for number in range(40):
             if number % 2:
-                stranger = socket.create_connection(("127.0.0.1", int(port)), 50)
+                stranger = socket.create_connection(("127.0.0.1", int(port)), 240)
             else:
                 stranger = socket.socket(socket.AF_UNIX)
-                stranger.settimeout(50)
+                stranger.settimeout(240)
                 stranger.connect(path)
             stack.enter_context(stranger)
             if number % 3:

@@ -14,7 +14,7 @@ CONNECT_TIMEOUT, LOCAL_INFILE, READ_TIMEOUT, VERIFY_CERT = 0, 8, 11, 21
 SSL_KEY, SSL_CERT, SSL_CA = 25, 26, 27
 # enum enum_field_types
 BLOB = 252
-PATIENCE_S = 60
+PATIENCE_S = 240
 
 
 class Bind(ctypes.Structure):

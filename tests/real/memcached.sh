@@ -8,7 +8,7 @@ need /usr/bin/python3 python3
 client() {
 	function=$1
 	shift
-	timeout -k 5 100 /usr/bin/python3 "$here/memcached_client.py" "$function" "$port" "$@"
+	timeout -k 5 $patience /usr/bin/python3 "$here/memcached_client.py" "$function" "$port" "$@"
 }
 
 # threads_are_right: all of them on one of the kernel's under weft, once the offload threads have ended
@@ -17,7 +17,7 @@ threads_are_right() {
 		[ "$(kernel_threads "$server")" -gt "$1" ]
 		return
 	fi
-	within 300 one_kernel_thread "$server"
+	wait_until one_kernel_thread "$server"
 }
 
 # run_server THREADS OPTION...
@@ -55,7 +55,7 @@ check "what does not fit in one datagram comes in several" client udp
 client busy "$dir/busy" &
 busy=$!
 pids="$pids $busy"
-check "clients keep it busy" within 300 test -e "$dir/busy"
+check "clients keep it busy" wait_until test -e "$dir/busy"
 stops "$server" TERM
 check "they saw nothing wrong until its end" ends "$busy"
 

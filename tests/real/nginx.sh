@@ -79,7 +79,7 @@ serves() {
 reload() { # GENERATION
 	before=$(children)
 	/usr/bin/env kill -HUP "$server"
-	for _ in $(seq 600); do
+	for _ in $(seq $((patience * 10))); do
 		new=$(for pid in $(children); do
 			case " $(echo $before) " in *" $pid "*) ;; *) echo "$pid" ;; esac
 		done | wc -l)

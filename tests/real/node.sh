@@ -13,7 +13,7 @@ serve() {
 	: >"$dir/server.log"
 	rm -f "$dir/port"
 	start /usr/bin/node "$here/node_server.js" "$dir/port"
-	for _ in $(seq 400); do
+	for _ in $(seq $((patience * 10))); do
 		[ ! -s "$dir/port" ] || break
 		sleep 0.1
 	done

@@ -9,6 +9,8 @@ import sys
 import time
 import urllib.request
 
+PATIENCE_S = 240
+
 
 def block(number):
     return hashlib.sha256(str(number).encode()).digest() * (1 + number * 37 % 5000)
@@ -44,13 +46,8 @@ def serve(path):
     server.serve_forever()
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        print(listener.getsockname()[1])
-
-
 def connect(port):
-    for _ in range(100):
+    for _ in range(PATIENCE_S * 10):
         try:
             socket.create_connection(("127.0.0.1", int(port)), 5).close()
             return
@@ -65,12 +62,12 @@ def fetch(port, origin, clients, pages):
     url = "http://127.0.0.1:%s/" % origin
 
     def fetch_one(number):
-        with opener.open(url + str(number), timeout=30) as response:
+        with opener.open(url + str(number), timeout=PATIENCE_S) as response:
             if response.read() != block(number):
                 return False
         if number % 5:
             return True
-        with opener.open(url, data=block(number), timeout=30) as response:
+        with opener.open(url, data=block(number), timeout=PATIENCE_S) as response:
             return response.read() == hashlib.sha256(block(number)).digest()
 
     with concurrent.futures.ThreadPoolExecutor(int(clients)) as pool:
@@ -78,7 +75,7 @@ def fetch(port, origin, clients, pages):
 
 
 def ask(port, request):
-    with socket.create_connection(("127.0.0.1", int(port)), 30) as connection:
+    with socket.create_connection(("127.0.0.1", int(port)), PATIENCE_S) as connection:
         connection.sendall(request)
         answer = b""
         while piece := connection.recv(65536):
@@ -88,7 +85,7 @@ def ask(port, request):
 
 def tunnel(port, origin, clients):
     def pass_through(number):
-        with socket.create_connection(("127.0.0.1", int(port)), 30) as connection:
+        with socket.create_connection(("127.0.0.1", int(port)), PATIENCE_S) as connection:
             connection.sendall(b"CONNECT 127.0.0.1:%s HTTP/1.0\r\n\r\n" % origin.encode())
             answer = b""
             while b"\r\n\r\n" not in answer:
@@ -112,21 +109,29 @@ def bad(port):
     nowhere = b"http://127.0.0.1:%d/" % refused.getsockname()[1]
     assert b" 400 " in ask(port, b"nonsense\r\n\r\n").split(b"\r\n")[0]
     assert b" 50" in ask(port, b"GET %s HTTP/1.0\r\n\r\n" % nowhere).split(b"\r\n")[0]
-    socket.create_connection(("127.0.0.1", int(port)), 30).close()
+    socket.create_connection(("127.0.0.1", int(port)), PATIENCE_S).close()
+
+
+def kernel_threads(pid):
+    with open("/proc/%s/status" % pid) as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("Threads:"))
 
 
 def threads(port, pid, way):
-    idle = [socket.create_connection(("127.0.0.1", int(port)), 30) for _ in range(50)]
-    time.sleep(0.5)
-    with open("/proc/%s/status" % pid) as status:
-        count = next(int(line.split()[1]) for line in status if line.startswith("Threads:"))
+    idle = [socket.create_connection(("127.0.0.1", int(port)), PATIENCE_S) for _ in range(50)]
+    time.sleep(0.5)  # the server takes the last of them
+    end = time.monotonic() + PATIENCE_S
+    # offload threads aside, which end when they are idle: a few, whatever the number of connections
+    while True:
+        count = kernel_threads(pid)
+        if count <= 8 if way == "weft" else count >= 51:
+            break
+        assert time.monotonic() < end, count
+        time.sleep(0.1)
     for connection in idle:
         connection.close()
-    # offload threads aside: a few, whatever the number of connections
-    assert count <= 8 if way == "weft" else count >= 51, count
 
 
 if __name__ == "__main__":
-    COMMANDS = {"serve": serve, "free-port": free_port, "connect": connect, "fetch": fetch,
-                "tunnel": tunnel, "bad": bad, "threads": threads}
+    COMMANDS = {"serve": serve, "connect": connect, "fetch": fetch, "tunnel": tunnel, "bad": bad, "threads": threads}
     COMMANDS[sys.argv[1]](*sys.argv[2:])

@@ -32,7 +32,7 @@ quick)
 		test_asyncio.test_threads test_asyncio.test_unix_events
 		test_concurrent_futures:*ThreadPoolExecutorTest*
 		test_concurrent_futures:*ThreadPoolShutdownTest*"
-	limit=60
+	limit=300
 	;;
 full)
 	files="test_thread test_threading test_threading_local test_threadsignals
@@ -181,7 +181,7 @@ compare() {
 run_again() {
 	for pattern in $leave_out; do echo "$pattern"; done >"$dir/again.seen"
 	for attempt in 1 2; do
-		run_once again 60 "$1" "$2"
+		run_once again 300 "$1" "$2"
 		results "$dir/again.log" | grep -q ' ok$' && return 0
 	done
 	return 1

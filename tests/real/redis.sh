@@ -8,7 +8,7 @@ need /usr/bin/python3 python3
 client() {
 	function=$1
 	shift
-	timeout -k 5 100 /usr/bin/python3 "$here/redis_client.py" "$function" "$port" "$@"
+	timeout -k 5 $patience /usr/bin/python3 "$here/redis_client.py" "$function" "$port" "$@"
 }
 
 # threads_are_right LEAST: under weft all on one of the kernel's, once the offload threads have ended
@@ -17,7 +17,7 @@ threads_are_right() {
 		[ "$(kernel_threads "$server")" -ge "$1" ]
 		return
 	fi
-	within 300 one_kernel_thread "$server"
+	wait_until one_kernel_thread "$server"
 }
 
 # run_server OPTION...: with the data of the one before
@@ -66,7 +66,7 @@ check "kernel threads are as they should be, 4 threads" threads_are_right 7
 client busy "$dir/busy" &
 busy=$!
 pids="$pids $busy"
-check "clients keep it busy" within 300 test -e "$dir/busy"
+check "clients keep it busy" wait_until test -e "$dir/busy"
 sleep 0.5
 check "SHUTDOWN is done" client shutdown
 ends "$server"

@@ -20,9 +20,9 @@ serve() {
 	check "the server is where it should be" is_woven "$server"
 }
 
-# says TIMES TEXT: whether the log comes to have so many lines with it, within 40 s
+# says TIMES TEXT: whether the log comes to have so many lines with it
 says() {
-	for _ in $(seq 400); do
+	for _ in $(seq $((patience * 10))); do
 		[ "$(grep -c "$2" "$dir/server.log")" -lt "$1" ] || return 0
 		sleep 0.1
 	done

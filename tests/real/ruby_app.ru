@@ -33,7 +33,7 @@ end
 def hash_elsewhere(body)
   results = Queue.new
   thread = Thread.new { results << Digest::SHA256.hexdigest(body) }
-  Timeout.timeout(40) { results.pop }
+  Timeout.timeout(240) { results.pop }
 ensure
   thread.join
 end

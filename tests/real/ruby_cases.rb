@@ -92,7 +92,7 @@ CASES = {
     in_threads(40) do |i|
       began = now
       answer = begin
-        Timeout.timeout(i.even? ? 0.05 : 40) { i.even? ? sleep(50) : sleep(0.01) && "slept" }
+        Timeout.timeout(i.even? ? 0.05 : 240) { i.even? ? sleep(500) : sleep(0.01) && "slept" }
       rescue Timeout::Error
         "late"
       end
@@ -133,7 +133,7 @@ CASES = {
     waiting = Thread.new { caught.pop }
     5.times do
       Process.kill("USR1", Process.pid)
-      hold Timeout.timeout(40) { waiting.value } == :usr1
+      hold Timeout.timeout(240) { waiting.value } == :usr1
       waiting = Thread.new { caught.pop }
     end
     waiting.kill
@@ -155,7 +155,7 @@ CASES = {
     end
     hold Addrinfo.getaddrinfo("localhost", 80, :INET).first.ip_address == "127.0.0.1", "a name"
     near, far = Socket.pair(:UNIX, :STREAM)
-    hold IO.select([near], [far], nil, 30) == [[], [far], []], "select"
+    hold IO.select([near], [far], nil, 240) == [[], [far], []], "select"
   },
   "files are written and locked by many" => lambda {
     Tempfile.create do |file|
@@ -187,14 +187,14 @@ CASES = {
   "webrick serves many clients" => lambda {
     server = WEBrick::HTTPServer.new(
       BindAddress: "127.0.0.1", Port: 0, AccessLog: [], MaxClients: 100,
-      Logger: WEBrick::Log.new(File::NULL), RequestTimeout: 40)
+      Logger: WEBrick::Log.new(File::NULL), RequestTimeout: 240)
     server.mount_proc("/") do |request, response|
       response.body = Digest::SHA256.digest(request.path + request.body.to_s) * 500
     end
     port = server.listeners[0].addr[1]
     serving = Thread.new { server.start }
     in_threads(50) do |i|
-      Net::HTTP.start("127.0.0.1", port, nil, nil, read_timeout: 40) do |http|
+      Net::HTTP.start("127.0.0.1", port, nil, nil, read_timeout: 240) do |http|
         5.times do |k|
           body = "#{i} #{k}" * 1000
           right = Digest::SHA256.digest("/#{i}#{body}") * 500

@@ -40,13 +40,13 @@ slapd_starts() {
 # add_all: entries, by one client
 add_all() {
 	/usr/bin/python3 "$helper" add $people >"$dir/add.ldif"
-	timeout 60 /usr/bin/ldapadd -x -H "$url" -D cn=admin,dc=example,dc=org -w secret \
+	timeout $patience /usr/bin/ldapadd -x -H "$url" -D cn=admin,dc=example,dc=org -w secret \
 		-f "$dir/add.ldif"
 }
 
 # find_all FILE: what a client is told
 find_all() {
-	timeout 60 /usr/bin/ldapsearch -x -LLL -H "$url" -b dc=example,dc=org '(objectClass=*)' >"$1"
+	timeout $patience /usr/bin/ldapsearch -x -LLL -H "$url" -b dc=example,dc=org '(objectClass=*)' >"$1"
 }
 
 # stored VERSION: all entries are found, as they should be
@@ -64,7 +64,7 @@ dumped() {
 change_part() {
 	for version in 1 2; do
 		/usr/bin/python3 "$helper" modify $people $clients "$1" $version >"$dir/modify.$1" &&
-			timeout 60 /usr/bin/ldapmodify -x -H "$url" -D cn=admin,dc=example,dc=org -w secret \
+			timeout $patience /usr/bin/ldapmodify -x -H "$url" -D cn=admin,dc=example,dc=org -w secret \
 				-f "$dir/modify.$1" >"$dir/modified.$1" || return
 		find_all "$dir/found.$1" && [ "$(grep -c '^dn: uid=' "$dir/found.$1")" = $people ] || return
 	done
@@ -87,7 +87,7 @@ change_together() {
 
 # wrong_password: it is told so
 wrong_password() {
-	timeout 60 /usr/bin/ldapsearch -x -H "$url" -D cn=admin,dc=example,dc=org -w wrong
+	timeout $patience /usr/bin/ldapsearch -x -H "$url" -D cn=admin,dc=example,dc=org -w wrong
 	[ $? = 49 ]
 }
 

@@ -60,7 +60,7 @@ tunnel() {
 
 # says FILE COUNT PATTERN: so many lines of it come to match
 says() {
-	for _ in $(seq 300); do
+	for _ in $(seq $((patience * 10))); do
 		[ "$(grep -c "$3" "$1")" -lt "$2" ] || return 0
 		sleep 0.1
 	done
@@ -73,7 +73,7 @@ held_through_reload() {
 	/usr/bin/python3 "$peers" hold "$near" 20 "$dir" >"$dir/hold.log" 2>&1 &
 	holder=$!
 	pids="$pids $holder"
-	within 300 test -e "$dir/held"
+	wait_until test -e "$dir/held"
 	check "kernel threads of the TLS server are as they should be" threads_fit "$far_end" 21
 	check "kernel threads of the TLS client are as they should be" threads_fit "$near_end" 21
 	configure server "$second" ca "accept = 127.0.0.1:$far"
@@ -91,7 +91,7 @@ held_through_reload() {
 reopen() {
 	mv "$dir/server.events" "$dir/server.events.1"
 	kill -USR1 "$far_end"
-	within 300 test -s "$dir/server.events" &&
+	wait_until test -s "$dir/server.events" &&
 		/usr/bin/python3 "$peers" turned "$near" 5 &&
 		says "$dir/server.events" 5 'accepted connection'
 }
@@ -116,7 +116,7 @@ check "certificates are made" certificates
 /usr/bin/python3 "$peers" serve "$dir/echo" &
 echo_pid=$!
 pids="$pids $echo_pid"
-check "the echo server is up" within 300 test -s "$dir/echo"
+check "the echo server is up" wait_until test -s "$dir/echo"
 read -r first second <"$dir/echo"
 
 far=$(free_port)

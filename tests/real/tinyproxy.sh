@@ -11,9 +11,9 @@ client=$here/proxy_client.py
 /usr/bin/python3 "$client" serve "$dir/origin" &
 origin_pid=$!
 pids="$pids $origin_pid"
-within 100 test -s "$dir/origin" || { echo "not ok - $way: the local server is up"; exit 1; }
+wait_until test -s "$dir/origin" || { echo "not ok - $way: the local server is up"; exit 1; }
 origin=$(cat "$dir/origin")
-port=$(/usr/bin/python3 "$client" free-port)
+port=$(free_port)
 
 cat >"$dir/tinyproxy.conf" <<CONF
 Port $port
@@ -30,7 +30,7 @@ CONF
 proxy=$!
 pids="$pids $proxy"
 check "tinyproxy listens" /usr/bin/python3 "$client" connect "$port"
-check "curl fetches through it" curl -sS --fail --max-time 30 -o /dev/null \
+check "curl fetches through it" curl -sS --fail --max-time $patience -o /dev/null \
 	-x "http://127.0.0.1:$port" "http://127.0.0.1:$origin/1"
 check "100 clients fetch at once, hashes are right" /usr/bin/python3 "$client" fetch "$port" "$origin" 100 1000
 check "CONNECT passes bytes both ways" /usr/bin/python3 "$client" tunnel "$port" "$origin" 50

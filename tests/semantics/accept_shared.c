@@ -10,6 +10,7 @@
 
 static struct sockaddr_in address;
 static int listener, ticks, is_over;
+static volatile int is_interrupted;
 
 static void *tick(void *arg)
 {
@@ -70,6 +71,7 @@ static void *accept_for_ever(void *arg)
 	if (arg == NULL)
 		return NULL;
 	show_result("interrupted accept", number);
+	is_interrupted = 1;
 	return NULL;
 }
 
@@ -89,9 +91,9 @@ static void end_waits(void)
 	check(pthread_cancel(waiting) == 0 && pthread_join(waiting, &result) == 0);
 	say("cancelled: %d", result == PTHREAD_CANCELED);
 	check(sigaction(SIGUSR1, &action, NULL) == 0);
+	is_interrupted = 0;
 	waiting = start(accept_for_ever, &listener);
-	settle();
-	pthread_kill(waiting, SIGUSR1);
+	interrupt_until(&is_interrupted, waiting, SIGUSR1);
 	finish(waiting);
 	check(setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)) == 0);
 	show(accept(listener, NULL, NULL));

@@ -124,6 +124,7 @@ static void make_others(void)
 	fds[EVENT] = eventfd(1, 0);
 	fds[TIMER] = timerfd_create(CLOCK_MONOTONIC, 0);
 	check(timerfd_settime(fds[TIMER], 0, &soon, NULL) == 0);
+	check(poll(&(struct pollfd){fds[TIMER], POLLIN, 0}, 1, -1) == 1);
 	fds[EPOLL] = epoll_create1(0);
 	fds[INOTIFY] = inotify_init1(0);
 	check(inotify_add_watch(fds[INOTIFY], "/dev/null", IN_OPEN) >= 0);

@@ -205,7 +205,7 @@ static long count_descriptors(void)
 /* Threads that have ended may be seen for a while; a leaked one would be seen for ever. */
 static bool come_to(long most, long (*count)(void))
 {
-	for (int i = 0; i < 500 && count() > most; i++)
+	for (int i = 0; i < 6000 && count() > most; i++)
 		usleep(10000);
 	return count() <= most;
 }

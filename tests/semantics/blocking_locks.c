@@ -80,6 +80,24 @@ static void test_record_locks(void)
 	close(other);
 }
 
+/* Until the kernel's list of locks has a line of a process that waits for one. */
+static void await_waiter(pid_t process)
+{
+	char line[256], waits[32];
+	bool found = false;
+	FILE *locks;
+
+	snprintf(waits, sizeof(waits), " %d ", process);
+	while (!found) {
+		locks = fopen("/proc/locks", "r");
+		check(locks != NULL);
+		while (!found && fgets(line, sizeof(line), locks) != NULL)
+			found = strstr(line, "->") != NULL && strstr(line, waits) != NULL;
+		fclose(locks);
+		usleep(1000);
+	}
+}
+
 /* Two processes that would wait for each other: one is told. */
 static void test_deadlock(void)
 {
@@ -98,8 +116,7 @@ static void test_deadlock(void)
 		_exit(fcntl(fd, F_SETLKW, &first) == 0 ? 7 : 8);
 	}
 	check(read(ready[0], &byte, 1) == 1);
-	settle();
-	settle();
+	await_waiter(child);
 	show(fcntl(fd, F_SETLKW, &second));
 	close(fd);
 	check(waitpid(child, &status, 0) == child);

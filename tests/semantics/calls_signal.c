@@ -5,7 +5,7 @@
 /* SIGUSR2 has a handler that does nothing, SIGURG is blocked everywhere. */
 static void interrupt(void)
 {
-	pthread_kill(now.thread, SIGUSR2);
+	end_by_signal(SIGUSR2);
 }
 
 static void send_blocked(void)

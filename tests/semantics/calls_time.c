@@ -4,7 +4,7 @@
 
 static void interrupt(void)
 {
-	pthread_kill(now.thread, SIGUSR2);
+	end_by_signal(SIGUSR2);
 }
 
 /* A sleep is too long to wait for its end: a signal is what completes it. */

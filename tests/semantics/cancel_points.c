@@ -23,7 +23,7 @@ static struct sockaddr_un backlog_name;
 static mqd_t queue_empty, queue_full;
 static int messages_empty, messages_full;
 static pid_t child;
-static pthread_t sleeper;
+static pthread_t sleepers[3]; /* one for each join: a second of one thread is EINVAL */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static sem_t semaphore;
@@ -128,9 +128,9 @@ static void wait_for_cond(int how)
 DO(cond_wait, wait_for_cond(0))
 DO(cond_timedwait, wait_for_cond(1))
 DO(cond_clockwait, wait_for_cond(2))
-DO(join, pthread_join(sleeper, NULL))
-DO(timedjoin, pthread_timedjoin_np(sleeper, NULL, &never))
-DO(clockjoin, pthread_clockjoin_np(sleeper, NULL, CLOCK_MONOTONIC, &never))
+DO(join, pthread_join(sleepers[0], NULL))
+DO(timedjoin, pthread_timedjoin_np(sleepers[1], NULL, &never))
+DO(clockjoin, pthread_clockjoin_np(sleepers[2], NULL, CLOCK_MONOTONIC, &never))
 DO(testcancel, pthread_testcancel())
 DO(pwrite, check(pwrite(file, "x", 1, 0) == 1))
 DO(read, check(read(empty[0], &byte, 1) == 1))
@@ -249,8 +249,10 @@ static void *sleep_long(void *arg)
 static mqd_t make_queue(void)
 {
 	struct mq_attr attr = {.mq_maxmsg = 1, .mq_msgsize = 8};
-	mqd_t made = mq_open(queue_name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+	mqd_t made;
 
+	mq_unlink(queue_name); /* of a process that had this id and was killed */
+	made = mq_open(queue_name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
 	check(made >= 0);
 	mq_unlink(queue_name);
 	return made;
@@ -277,6 +279,7 @@ static void prepare_files(void)
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
 	check(page != MAP_FAILED);
 	snprintf(fifo, sizeof(fifo), "/tmp/cancel-fifo.%d", getpid());
+	unlink(fifo); /* of a process that had this id and was killed */
 	check(mkfifo(fifo, 0600) == 0);
 	terminal = posix_openpt(O_RDWR | O_NOCTTY);
 	check(terminal >= 0);
@@ -336,7 +339,8 @@ static void prepare(void)
 	if (child == 0)
 		hold_lock(ready[1]);
 	check(read(ready[0], &byte, 1) == 1);
-	sleeper = start(sleep_long, NULL);
+	for (int i = 0; i < 3; i++)
+		sleepers[i] = start(sleep_long, NULL);
 }
 
 static void report(const char *how, const pthread_t *threads, int all)

@@ -147,6 +147,7 @@ int main(int argc, char **argv)
 	snprintf(path, sizeof(path), "/tmp/storm.%d", getpid());
 	snprintf(fifo, sizeof(fifo), "/tmp/storm-fifo.%d", getpid());
 	held = open(path, O_RDWR | O_CREAT, 0600);
+	unlink(fifo); /* of a process that had this id and was killed */
 	check(held >= 0 && mkfifo(fifo, 0600) == 0 && fcntl(held, F_OFD_SETLK, &record) == 0);
 	messages = msgget(IPC_PRIVATE, 0600);
 	check(pipe(fifo_never) == 0 && pipe(alive) == 0);

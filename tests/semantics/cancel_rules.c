@@ -4,7 +4,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int once_runs, never[2], go;
+static int once_runs, never[2], go, requested;
 
 static void say_it(void *text)
 {
@@ -74,7 +74,9 @@ static void *run_once(void *arg)
 static void *disable(void *arg)
 {
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-	usleep(60000);
+	while (!__atomic_load_n(&requested, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	usleep(1000);
 	say("  slept through while disabled");
 	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
 	read_byte(&never[0]);
@@ -90,9 +92,10 @@ static void *wait_to_go(void *arg)
 
 static void cancel(const char *what, void *(*run)(void *), int times, int late)
 {
-	pthread_t thread = start(run, NULL);
+	pthread_t thread;
 
 	say("%s", what);
+	thread = start(run, NULL);
 	if (late)
 		settle();
 	for (int i = 0; i < times; i++) {
@@ -100,6 +103,7 @@ static void cancel(const char *what, void *(*run)(void *), int times, int late)
 		if (i + 1 < times)
 			usleep(5000);
 	}
+	__atomic_store_n(&requested, 1, __ATOMIC_RELEASE);
 	say("  cancelled: %d", finish(thread) == PTHREAD_CANCELED);
 }
 
@@ -132,6 +136,7 @@ int main(void)
 	cancel("in pthread_once", run_once, 1, 1);
 	finish(start(run_once, NULL));
 	say("pthread_once ran: %d", once_runs);
+	requested = 0;
 	cancel("while disabled", disable, 1, 1);
 	test_joins();
 	return 0;

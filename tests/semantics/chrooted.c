@@ -46,7 +46,7 @@ static int unshare_user(void)
 /* Who may is the system's to say. A thread that has been joined may take a moment to be gone. */
 static const char *try_alone(int (*call)(void))
 {
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 6000; i++) {
 		if (call() == 0 || errno != EINVAL)
 			return "may, or not";
 		usleep(10000);

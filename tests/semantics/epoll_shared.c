@@ -139,7 +139,7 @@ static void *take_private(void *arg)
 	intptr_t self = (intptr_t)arg;
 
 	pthread_barrier_wait(&all_here);
-	while (epoll_wait(set, &event, 1, 2000) == 1) {
+	while (epoll_wait(set, &event, 1, -1) == 1) {
 		if (event.data.fd == -1)
 			break;
 		deliveries[self]++;

@@ -91,6 +91,7 @@ static void opened_by_ring(void)
 	int old[2], reader, writer;
 
 	snprintf(path, sizeof(path), "/tmp/fd_hidden.%d", getpid());
+	unlink(path); /* of a process that had this id and was killed */
 	check(mknod(path, S_IFIFO | 0600, 0) == 0);
 	make_known(old, true);
 	check(uring_close_fd(old[0]) == 0);

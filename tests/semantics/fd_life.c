@@ -39,7 +39,7 @@ static const struct place {
 
 static void *wait_once(void *arg)
 {
-	begun = 1;
+	begun = gettid();
 	result = wait_now->call();
 	error = errno;
 	is_done = 1;
@@ -66,7 +66,7 @@ static pthread_t begin(const struct place *place)
 	thread = start(wait_once, NULL);
 	while (!begun)
 		usleep(1000);
-	settle();
+	settle_asleep(begun);
 	return thread;
 }
 

@@ -53,7 +53,7 @@ static void count(int signal)
 
 static void *wait_once(void *arg)
 {
-	begun = 1;
+	begun = gettid();
 	result = wait_now->call();
 	error = errno;
 	is_done = 1;
@@ -81,7 +81,7 @@ static pthread_t begin(const struct place *place, int flags)
 	thread = start(wait_once, NULL);
 	while (!begun)
 		usleep(1000);
-	settle();
+	settle_asleep(begun);
 	return thread;
 }
 

@@ -183,7 +183,7 @@ static void *fork_deeper(void *depth)
 	return NULL;
 }
 
-static volatile sig_atomic_t handled;
+static int handled;
 
 static void fork_in_handler(int signal)
 {
@@ -193,7 +193,7 @@ static void fork_in_handler(int signal)
 	if (child == 0)
 		_exit(signal == SIGUSR1 ? 21 : 22);
 	if (waitpid(child, &status, 0) == child && WIFEXITED(status))
-		handled += WEXITSTATUS(status);
+		__atomic_add_fetch(&handled, WEXITSTATUS(status), __ATOMIC_SEQ_CST);
 }
 
 static void *raise_some(void *arg)
@@ -228,6 +228,6 @@ int main(int argc, char **argv)
 	raise(SIGUSR1);
 	write_all(never[1], "x", 1);
 	finish(parked);
-	say("forks in handlers, statuses together: %d", (int)handled);
+	say("forks in handlers, statuses together: %d", handled);
 	return 0;
 }

@@ -37,6 +37,7 @@ static void wait_for_waiters(uint32_t *lock)
 {
 	while ((__atomic_load_n(lock, __ATOMIC_SEQ_CST) & FUTEX_WAITERS) == 0)
 		usleep(1000);
+	settle(); /* the kernel says so a moment before the waiter is in its line */
 }
 
 static long move(long most, uint32_t expected)

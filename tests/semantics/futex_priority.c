@@ -8,7 +8,6 @@ static int order;
 
 struct waiter {
 	int priority, turn;
-	volatile int arrived;
 	pthread_t thread;
 };
 
@@ -19,19 +18,26 @@ static void *wait_here(void *arg)
 
 	if (waiter->priority != 0)
 		check(sched_setscheduler(0, SCHED_FIFO, &param) == 0);
-	waiter->arrived = 1;
 	check(futex(&word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0) == 0);
 	waiter->turn = __atomic_add_fetch(&order, 1, __ATOMIC_SEQ_CST);
 	return NULL;
+}
+
+/* Who is moved to where it was is counted, and stays in its place. */
+static long count_waiters(void)
+{
+	long count = futex(&word, FUTEX_REQUEUE_PRIVATE, 0, (void *)1000, &word, 0);
+
+	check(count >= 0);
+	return count;
 }
 
 static void start_all(struct waiter *waiters, int n)
 {
 	for (int i = 0; i < n; i++) {
 		waiters[i].thread = start(wait_here, &waiters[i]);
-		while (!waiters[i].arrived)
+		while (count_waiters() <= i)
 			usleep(1000);
-		settle();
 	}
 }
 

@@ -19,7 +19,7 @@
 
 static uint32_t words[WORDS], *shared, returned;
 static uint64_t seen;
-static volatile int handled;
+static volatile int handled, is_interrupted;
 
 static long waitv(struct futex_waitv *vector, unsigned int n, const struct timespec *time)
 {
@@ -97,6 +97,7 @@ static void *wait_until_interrupted(void *arg)
 	struct futex_waitv one = {.uaddr = (uintptr_t)words, .flags = PRIVATE_32};
 
 	show(waitv(&one, 1, NULL));
+	is_interrupted = 1;
 	return arg;
 }
 
@@ -107,12 +108,9 @@ static void interrupt(void)
 
 	sigaction(SIGUSR1, &action, NULL);
 	thread = start(wait_until_interrupted, NULL);
-	while (!handled) {
-		settle();
-		pthread_kill(thread, SIGUSR1);
-		settle();
-	}
+	interrupt_until(&is_interrupted, thread, SIGUSR1);
 	finish(thread);
+	check(handled == SIGUSR1);
 	show(futex(words, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0));
 }
 

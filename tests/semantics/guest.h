@@ -133,6 +133,35 @@ static inline void settle(void)
 	usleep(30000);
 }
 
+/* The same, to one that waits next and is known by its id: until it sleeps, where the kernel knows it. */
+static inline void settle_asleep(pid_t id)
+{
+	char path[64], line[512], *state;
+	FILE *file;
+
+	settle();
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", id);
+	while ((file = fopen(path, "r")) != NULL) {
+		state = fgets(line, sizeof(line), file) == NULL ? NULL : strrchr(line, ')');
+		fclose(file);
+		if (state == NULL || state[2] == 'S')
+			break;
+		usleep(1000);
+	}
+}
+
+/* Send a thread a signal until it says that its wait is over: one that comes before ends nothing. Nobody
+ * may join the thread meanwhile, and one signal more may come when it is over.
+ */
+static inline void interrupt_until(const volatile int *is_over, pthread_t thread, int number)
+{
+	while (!*is_over) {
+		settle();
+		if (!*is_over)
+			check(pthread_kill(thread, number) == 0);
+	}
+}
+
 /* Byte number position of an endless stream in which displaced bytes are noticed. */
 static inline unsigned char pattern(uint64_t position)
 {

@@ -19,6 +19,7 @@ static made_call *made_fork, *made_vfork, *made_clone, *made_clone3, *made_wait4
 	*made_exit_group, *made_execve, *made_sigreturn, *made_tgkill;
 static int never[2];
 static ucontext_t kept;
+static long kept_return; /* where the call that the handler interrupted returns to */
 
 static void reap(const char *what, long child)
 {
@@ -82,6 +83,7 @@ static void keep(int signal, siginfo_t *info, void *ucontext)
 	(void)signal;
 	(void)info;
 	kept = *(ucontext_t *)ucontext;
+	kept_return = *(long *)kept.uc_mcontext.gregs[REG_RSP];
 }
 
 /* What a handler would return by, with a state that the program has changed. */
@@ -103,10 +105,12 @@ static void return_again(void)
 		kept.uc_mcontext.gregs[REG_CSGSFS] = (long)SEGMENTS;
 		kept.uc_mcontext.gregs[REG_EFL] = 0x202;
 		sigaddset(&kept.uc_sigmask, SIGUSR2);
-		__asm__ volatile("mov %0, %%rsp; jmp *%1"
+		/* the stack of that call has been used again since */
+		__asm__ volatile("mov %0, %%rsp; mov %2, (%3); jmp *%1"
 				 :
 				 : "r"(memcpy(make_stack() - sizeof(kept), &kept, sizeof(kept))),
-				   "r"(made_sigreturn)
+				   "r"(made_sigreturn), "r"(kept_return),
+				   "r"(kept.uc_mcontext.gregs[REG_RSP])
 				 : "memory");
 	}
 	check(pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0);

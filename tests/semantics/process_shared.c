@@ -71,6 +71,7 @@ static void init_shared(void)
 	sem_init(&shared->ball[1], 1, 0);
 	sem_init(&shared->items, 1, 0);
 	snprintf(shared->semaphore_name, sizeof(shared->semaphore_name), "/guest.%d", getpid());
+	sem_unlink(shared->semaphore_name); /* of a process that had this id and was killed */
 }
 
 static void *use_mutexes(void *arg)

@@ -16,7 +16,7 @@ struct shared {
 };
 
 static struct shared *shared;
-static volatile int handled;
+static volatile int handled, is_interrupted;
 static int stop;
 
 static void *take(void *arg)
@@ -106,10 +106,16 @@ static void wait_among_signals(int flags)
 /* With a deadline, a wait ends with EINTR even where handlers restart calls (signal(7)). */
 static void *wait_until(void *arg)
 {
-	struct timespec deadline = in_ms(CLOCK_REALTIME, 60000);
-	struct timespec soon = in_ms(CLOCK_REALTIME, 20);
+	struct timespec deadline = in_ms(CLOCK_REALTIME, 1000000), soon;
+	sigset_t set;
 
 	show(sem_timedwait(arg, &deadline));
+	/* no more signals: what comes now is over by its deadline */
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	check(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+	is_interrupted = 1;
+	soon = in_ms(CLOCK_REALTIME, 20);
 	show(sem_timedwait(arg, &soon));
 	say("not early: %d", now_ns(CLOCK_REALTIME) >= to_ns(soon));
 	return NULL;
@@ -117,15 +123,13 @@ static void *wait_until(void *arg)
 
 static void interrupt_timed(sem_t *semaphore)
 {
-	pthread_t thread = start(wait_until, semaphore);
+	pthread_t thread;
 
-	handled = 0;
-	while (!handled) {
-		settle();
-		pthread_kill(thread, SIGUSR1);
-		settle();
-	}
+	handled = is_interrupted = 0;
+	thread = start(wait_until, semaphore);
+	interrupt_until(&is_interrupted, thread, SIGUSR1);
 	finish(thread);
+	check(handled == SIGUSR1);
 }
 
 static void time_out(clockid_t clock, int op, int bits)

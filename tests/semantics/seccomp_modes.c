@@ -322,13 +322,14 @@ static void fork_locked(void)
 static int ring[RING][2];
 static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t turned = PTHREAD_COND_INITIALIZER;
-static int turns;
+static int turns, begun;
 
 static void *pass_token(void *arg)
 {
 	intptr_t me = (intptr_t)arg;
 	char token;
 
+	__atomic_add_fetch(&begun, 1, __ATOMIC_SEQ_CST);
 	for (;;) {
 		check(read(ring[me][0], &token, 1) == 1);
 		pthread_mutex_lock(&turn_lock);
@@ -347,6 +348,9 @@ static void pass_with(const int *allowed, uint32_t otherwise)
 		check(pipe(ring[i]) == 0);
 	for (intptr_t i = 0; i < RING; i++)
 		start(pass_token, (void *)i);
+	/* what libc does when a thread begins is not allowed any more */
+	while (__atomic_load_n(&begun, __ATOMIC_SEQ_CST) < RING)
+		usleep(1000);
 	settle();
 	allow_only(allowed, otherwise);
 	write_all(ring[0][1], "t", 1);

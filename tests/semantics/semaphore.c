@@ -90,6 +90,7 @@ int main(void)
 	finish(waiter);
 
 	snprintf(name, sizeof(name), "/guest-semaphore-%d", getpid());
+	sem_unlink(name); /* of a process that had this id and was killed */
 	named = sem_open(name, O_CREAT | O_EXCL, 0600, 0);
 	check(named != SEM_FAILED);
 	check(sem_unlink(name) == 0);

@@ -11,6 +11,8 @@ static void catch_signal(int number)
 {
 	caught++;
 	last = number;
+	if (number == SIGALRM)
+		alarm(1); /* for a pause that had not begun */
 }
 
 static void handle(int number, int flags)
@@ -96,6 +98,7 @@ int main(void)
 	handle(SIGALRM, 0);
 	alarm(1);
 	show(pause());
+	alarm(0);
 	say("last caught: SIG%s", sigabbrev_np(last));
 	caught = 0;
 	raise(SIGALRM);

@@ -45,6 +45,8 @@ static void *wait_often(void *stack_memory)
 	/* the mask was put back, and the stack is not in use */
 	check(pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0 && !sigismember(&mask, SIGUSR1));
 	check(sigaltstack(NULL, &stack) == 0 && stack.ss_flags == 0);
+	/* one that was on its way ends nothing any more */
+	check(sigaddset(&mask, SIGUSR1) == 0 && pthread_sigmask(SIG_SETMASK, &mask, NULL) == 0);
 	if (wait_now->complete != NULL)
 		check(wait_now->call() != -1);
 	return NULL;

@@ -20,7 +20,8 @@ static void *read_until_interrupted(void *arg)
 	mine = (int)(intptr_t)arg;
 	check(read(pair[0], &byte, 1) == -1 && errno == EINTR);
 	woken[mine] = 1;
-	pause();
+	for (;;) /* a signal that was on its way ends one */
+		pause();
 	return NULL;
 }
 

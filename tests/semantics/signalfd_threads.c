@@ -7,7 +7,7 @@
 #define READERS 4
 #define SIGNALS 40
 
-static int fd, taken, is_ready;
+static int fd, taken, ended;
 static sigset_t mask;
 
 static int read_signal(struct signalfd_siginfo *info)
@@ -26,6 +26,7 @@ static void *take_signals(void *arg)
 	while ((got = read_signal(&info)) == SIGUSR1)
 		__atomic_add_fetch(&taken, 1, __ATOMIC_SEQ_CST);
 	check(got == SIGUSR2);
+	__atomic_add_fetch(&ended, 1, __ATOMIC_SEQ_CST);
 	return arg;
 }
 
@@ -48,7 +49,7 @@ static void of_process(void)
 	}
 	for (int i = 0; i < READERS; i++) {
 		check(kill(getpid(), SIGUSR2) == 0);
-		settle();
+		await(&ended, i + 1); /* while one is pending, another is none */
 	}
 	for (int i = 0; i < READERS; i++)
 		finish(readers[i]);
@@ -62,7 +63,6 @@ static void *read_own(void *arg)
 	check(read_signal(&info) == SIGUSR1);
 	say("a thread reads its own: SIG%s, si_code %d, from us %d",
 	    sigabbrev_np((int)info.ssi_signo), info.ssi_code, info.ssi_pid == (uint32_t)getpid());
-	__atomic_store_n(&is_ready, 1, __ATOMIC_SEQ_CST);
 	return arg;
 }
 

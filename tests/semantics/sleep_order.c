@@ -3,7 +3,7 @@
 
 #define SLEEPERS 12
 #define STEP_MS 40
-#define TRIES 6
+#define TRIES 60
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int64_t begin_ns;

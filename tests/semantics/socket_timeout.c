@@ -61,6 +61,7 @@ int main(void)
 	listener = tcp_listen(&address);
 	set_timeout(listener, SO_RCVTIMEO, 20);
 	show(accept(listener, NULL, NULL) < 0 ? -1 : 0);
+	set_timeout(listener, SO_RCVTIMEO, 20000);
 	tcp_connect(&address);
 	show(accept(listener, NULL, NULL) >= 0);
 	return 0;

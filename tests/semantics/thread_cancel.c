@@ -1,7 +1,7 @@
 /* Cancelling threads parked in read, sleep, accept, poll and a condition: handlers run in order. */
 #include "guest.h"
 
-static int pipe_fds[2], listener;
+static int pipe_fds[2], listener, requested;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
 
@@ -61,7 +61,9 @@ static void *hold_off(void *arg)
 	int old;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
-	usleep(60000);
+	while (!__atomic_load_n(&requested, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	usleep(1000);
 	say("  not cancelled while disabled");
 	pthread_setcancelstate(old, NULL);
 	pthread_testcancel();
@@ -75,9 +77,11 @@ static void cancel(const char *name, void *(*run)(void *), void (*wait)(void))
 	int error;
 
 	say("%s", name);
+	requested = 0;
 	thread = start(run, (void *)wait);
 	settle();
 	error = pthread_cancel(thread);
+	__atomic_store_n(&requested, 1, __ATOMIC_RELEASE);
 	say("  cancelled: %d, error %d", finish(thread) == PTHREAD_CANCELED, error);
 }
 

@@ -25,6 +25,12 @@ static int64_t usage_ns(void)
 	       (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
 }
 
+/* Less than all by what others have had: a machine that stands still makes either long, not both. */
+static int is_part(int64_t seen, int64_t of_others)
+{
+	return seen + of_others <= now_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 static void *burn_long(void *arg)
 {
 	int64_t began = now_ns(CLOCK_MONOTONIC), own, usage, after;
@@ -33,8 +39,9 @@ static void *burn_long(void *arg)
 	own = now_ns(CLOCK_THREAD_CPUTIME_ID);
 	usage = usage_ns();
 	after = now_ns(CLOCK_THREAD_CPUTIME_ID);
-	say("burnt 200 ms, which took as long: %d",
-	    now_ns(CLOCK_MONOTONIC) - began >= 199 * MS && own >= 200 * MS && own < 300 * MS);
+	say("burnt 200 ms, which took as long: %d", now_ns(CLOCK_MONOTONIC) - began >= 199 * MS &&
+							    own >= 200 * MS &&
+							    is_part(own, 10 * MS));
 	say("getrusage agrees: %d", usage > own - 20 * MS && usage < after + 20 * MS);
 	pthread_barrier_wait(&both);
 	pthread_barrier_wait(&both);
@@ -45,7 +52,7 @@ static void *sleep_long(void *arg)
 {
 	for (int i = 0; i < 20; i++)
 		usleep(10000);
-	*(int *)arg = now_ns(CLOCK_THREAD_CPUTIME_ID) < 50 * MS && usage_ns() < 50 * MS;
+	*(int *)arg = now_ns(CLOCK_THREAD_CPUTIME_ID) < 150 * MS && usage_ns() < 150 * MS;
 	return NULL;
 }
 
@@ -95,11 +102,11 @@ int main(void)
 	show_error(pthread_getcpuclockid(burner, &clock));
 	pthread_barrier_wait(&both);
 	seen = now_ns(clock);
-	say("the burner's clock seen from main: %d", seen >= 200 * MS && seen < 400 * MS);
+	say("the burner's clock seen from main: %d", seen >= 200 * MS && is_part(seen, 10 * MS));
 	show_error(pthread_getcpuclockid(pthread_self(), &own));
 	seen = now_ns(own);
 	say("main's own by its number: %d",
-	    seen >= 10 * MS && seen <= now_ns(CLOCK_THREAD_CPUTIME_ID) && seen < 150 * MS);
+	    seen >= 10 * MS && seen <= now_ns(CLOCK_THREAD_CPUTIME_ID) && is_part(seen, 200 * MS));
 	say("the process had more: %d", now_ns(CLOCK_PROCESS_CPUTIME_ID) >= 209 * MS);
 	errors(clock);
 	pthread_barrier_wait(&both);

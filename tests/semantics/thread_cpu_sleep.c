@@ -3,7 +3,7 @@
 
 #define MS 1000000LL
 
-static volatile int stop;
+static volatile int stop, is_interrupted;
 
 static void *work(void *arg)
 {
@@ -19,8 +19,7 @@ static void on_signal(int signal)
 
 static void *interrupt(void *thread)
 {
-	settle();
-	check(pthread_kill(*(pthread_t *)thread, SIGUSR1) == 0);
+	interrupt_until(&is_interrupted, *(pthread_t *)thread, SIGUSR1);
 	return NULL;
 }
 
@@ -59,8 +58,10 @@ static void interrupted(clockid_t clock)
 	pthread_t me = pthread_self(), other;
 
 	check(sigaction(SIGUSR1, &action, NULL) == 0);
+	is_interrupted = 0;
 	other = start(interrupt, &me);
 	show_error(clock_nanosleep(clock, 0, &time, &rest));
+	is_interrupted = 1;
 	say("most is left: %d", rest.tv_sec >= 90 && rest.tv_sec < 100);
 	finish(other);
 }

@@ -68,7 +68,7 @@ int main(void)
 	own = mmap(NULL, own_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	check(own != MAP_FAILED);
 	show_error(pthread_attr_setstack(&attr, own, own_bytes));
-	show_error(pthread_create(&thread, &attr, look_at_own_stack, NULL));
+	check(pthread_create(&thread, &attr, look_at_own_stack, NULL) == 0);
 	say("on the program's own stack, of the size given: %d",
 	    (size_t)finish(thread) == own_bytes);
 	show(munmap(own, own_bytes));

@@ -10,7 +10,8 @@
  *
  * call is the kernel's name of it, and the only place where it is said: what is run is SYS_call. A
  * wait is completed by the ticker alone, when it has ticked TICKS_BEFORE times since the wait
- * began: if the wait stops the ticks, the program hangs. A guest asked for `names` prints those of
+ * began: if the wait stops the ticks, the program hangs. Nor is it completed when a handler has ended
+ * it, so that a completion may wait until it has somebody to end the wait of. A guest asked for `names` prints those of
  * its calls, which lint.sh compares with the calls that must have a trial.
  */
 #ifndef TICKS_H
@@ -204,6 +205,15 @@ static inline void say_outcome(const char *how)
 	    now.result == -1 ? " " : "", now.result == -1 ? strerrorname_np(now.error) : "");
 }
 
+/* What completes a call that a handler ends: until it is over, for it may not have begun to wait. */
+static inline void end_by_signal(int number)
+{
+	while (!look(&now.is_done)) {
+		check(pthread_kill(now.thread, number) == 0);
+		nap();
+	}
+}
+
 static inline void *tick_and_complete(void *arg)
 {
 	while (!look(&now.begun))
@@ -222,8 +232,8 @@ static inline void wait_beside_ticks(const struct trial *trial)
 
 	begin(trial);
 	ticker = start(tick_and_complete, NULL);
+	finish(ticker); /* which must find the other alive */
 	finish(now.thread);
-	finish(ticker);
 	say_outcome("ticked, ");
 	trial->fixture->tidy();
 }
@@ -280,7 +290,8 @@ static inline void interrupt_beside_ticks(const struct trial *trial, int flags)
 	interrupt_call(goes_on ? 3 : 300);
 	if (goes_on) /* it is to wait again before what it waits for has come */
 		settle();
-	trial->fixture->complete();
+	if (!look(&now.is_done))
+		trial->fixture->complete();
 	finish(now.thread);
 	say_outcome(goes_on ? "restarted, " : "interrupted, ");
 	trial->fixture->tidy();

@@ -10,7 +10,7 @@ static volatile sig_atomic_t handled, handled_by_target;
 
 static void notify(union sigval value)
 {
-	notified += value.sival_int;
+	__atomic_add_fetch(&notified, value.sival_int, __ATOMIC_SEQ_CST);
 	sem_post(&expired);
 }
 
@@ -52,7 +52,7 @@ static void by_thread(void)
 	for (int i = 0; i < 20; i++)
 		check(sem_wait(&expired) == 0);
 	check(timer_delete(timer) == 0);
-	check(notified >= 20);
+	check(__atomic_load_n(&notified, __ATOMIC_SEQ_CST) >= 20);
 	say("SIGEV_THREAD: notified again and again");
 	timer = make(CLOCK_REALTIME, SIGEV_THREAD, 0, 0);
 	set(timer, 1000000, 0);

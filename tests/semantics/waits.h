@@ -292,6 +292,7 @@ CALL(call_ofd_setlkw, fcntl(fds[0], F_OFD_SETLKW, &(struct flock){.l_type = F_WR
 static void make_fifo(void)
 {
 	snprintf(path, sizeof(path), "/tmp/waits.%d", getpid());
+	unlink(path); /* of a process that had this id and was killed */
 	check(mkfifo(path, 0600) == 0);
 	fds[0] = fds[1] = -1;
 }
@@ -450,11 +451,12 @@ static void make_word(void)
 	word = 0;
 }
 
+/* Wake somebody: who has not begun to wait will, for the word stays as it is. */
 static void wake_word(void)
 {
-	__atomic_store_n(&word, 1, __ATOMIC_SEQ_CST);
-	check(futex(&word, FUTEX_WAKE, 1, NULL, NULL, 0) >= 0);
-	check(futex(&word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) >= 0);
+	while (futex(&word, FUTEX_WAKE, 1, NULL, NULL, 0) == 0 &&
+	       futex(&word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) == 0)
+		usleep(1000);
 }
 
 static void do_nothing(void)
