@@ -4,7 +4,7 @@
  *     micro create [BATCHES]             pthread_create + pthread_join
  *     micro handoff [BATCHES]            mutex + condition, from one thread to the other and back
  *     micro yield [BATCHES]              sched_yield between two threads
- *     micro park THREADS STACK_KB        memory of a thread parked in pthread_cond_wait
+ *     micro park THREADS STACK_KB        memory and times of threads parked in pthread_cond_wait
  *     micro most THREADS STACK_KB        how many threads there can be at once, up to THREADS
  *     micro usage PID                    what a process costs now
  *     micro exec RUNS A [ARG].. -- B [ARG]..    to start a program and wait for it, A and B in turn
@@ -179,12 +179,14 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t arrived;
 	pthread_cond_t opened;
+	pthread_cond_t left;
 	long waiting;
 	bool open;
 } gate = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.arrived = PTHREAD_COND_INITIALIZER,
 	.opened = PTHREAD_COND_INITIALIZER,
+	.left = PTHREAD_COND_INITIALIZER,
 };
 
 static void *wait_at_gate(void *arg)
@@ -194,6 +196,8 @@ static void *wait_at_gate(void *arg)
 	pthread_cond_signal(&gate.arrived);
 	while (!gate.open)
 		pthread_cond_wait(&gate.opened, &gate.lock);
+	if (--gate.waiting == 0)
+		pthread_cond_signal(&gate.left);
 	pthread_mutex_unlock(&gate.lock);
 	return arg;
 }
@@ -251,16 +255,35 @@ static long own_memory_kb(void)
 	return usage.memory_kb;
 }
 
+/* Microseconds since the last call, a thread. */
+static double lap_us(long threads)
+{
+	static double last_ns;
+	double begun_ns = last_ns;
+
+	last_ns = now_ns();
+	return threads > 0 ? (last_ns - begun_ns) / 1e3 / (double)threads : 0;
+}
+
+static void await_departures(void)
+{
+	pthread_mutex_lock(&gate.lock);
+	while (gate.waiting > 0)
+		pthread_cond_wait(&gate.left, &gate.lock);
+	pthread_mutex_unlock(&gate.lock);
+}
+
 /*
- * Make threads, wait until all are parked, take what one costs, let all go.
- * With a first thread before the baseline, what comes once per process is out.
+ * Make threads, wait until all are parked, let all go, wait until each has run, join them: what one
+ * costs, in memory and in time. With a first thread before the baseline, what comes once per process
+ * is out. What is left_kb is kept of each when all are gone.
  */
 static void run_threads(long count, long stack_kb)
 {
 	pthread_t *threads = thread_list(count);
 	pthread_t first;
-	double started_ns, create_s;
-	long before_kb, after_kb, made;
+	double started_ns, all_us, create_us, park_us, wake_us, join_us;
+	long before_kb, after_kb, left_kb, made;
 	int err;
 
 	start(&first, wait_at_gate, NULL);
@@ -268,17 +291,28 @@ static void run_threads(long count, long stack_kb)
 	own_memory_kb();
 	before_kb = own_memory_kb();
 	started_ns = now_ns();
+	lap_us(0);
 	made = gather(threads, count, stack_kb, &err);
+	create_us = lap_us(made);
 	await_arrivals(made + 1);
-	create_s = (now_ns() - started_ns) / 1e9;
+	park_us = lap_us(made);
 	after_kb = own_memory_kb();
+	lap_us(0);
 	open_gate();
+	await_departures();
+	wake_us = lap_us(made);
 	for (long i = 0; i < made; i++)
 		pthread_join(threads[i], NULL);
 	pthread_join(first, NULL);
-	printf("threads=%ld asked=%ld kb_per_thread=%.2f create_s=%.2f all_s=%.2f err=%s\n", made,
-	       count, made > 0 ? (double)(after_kb - before_kb) / (double)made : 0.0, create_s,
-	       (now_ns() - started_ns) / 1e9, err != 0 ? strerrorname_np(err) : "none");
+	join_us = lap_us(made);
+	all_us = (now_ns() - started_ns) / 1e3;
+	left_kb = own_memory_kb() - before_kb;
+	printf("threads=%ld asked=%ld kb_per_thread=%.2f left_kb=%.2f us_per_thread=%.2f "
+	       "create_us=%.2f park_us=%.2f wake_us=%.2f join_us=%.2f all_s=%.2f err=%s\n",
+	       made, count, made > 0 ? (double)(after_kb - before_kb) / (double)made : 0.0,
+	       made > 0 ? (double)left_kb / (double)made : 0.0,
+	       create_us + park_us + wake_us + join_us, create_us, park_us, wake_us, join_us,
+	       all_us / 1e6, err != 0 ? strerrorname_np(err) : "none");
 	free(threads);
 }
 
