@@ -142,8 +142,7 @@ static const struct weft__link *past_end(const struct weft__mask_group **group)
 struct weft__thread *weft__thread_next(const struct weft__thread *thread)
 {
 	const struct weft__mask_group *group = thread == NULL ? &first_group : thread->mask;
-	const struct weft__link *link =
-		thread == NULL ? group->members.next : thread->fellows.next;
+	const struct weft__link *link = thread == NULL ? group->members.next : thread->fellows.next;
 
 	if (link == NULL || link == &group->members)
 		link = past_end(&group);

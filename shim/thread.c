@@ -42,7 +42,7 @@ bool weft__making_hub;
 const struct weft__thread *weft__hub_thread;
 
 static struct weft__thread *few_by_tid[FEW_PLACES], **by_tid;
-static size_t tid_places; /* a power of two; 0: nobody has an id yet */
+static size_t tid_places;       /* a power of two; 0: nobody has an id yet */
 static int first_tid, next_tid; /* of this process */
 
 static struct weft__thread **tid_place(long tid)
