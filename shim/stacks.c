@@ -173,6 +173,13 @@ uintptr_t weft__stack_take(size_t bytes)
 	return start_of(chunk) + slot * bytes;
 }
 
+bool weft__stack_is_slot(uintptr_t start)
+{
+	size_t place = (start - base) / PLACE_BYTES;
+
+	return base != 0 && place < PLACES && chunks[place].class != NULL;
+}
+
 /* A new mapping in place of a slot's, without guards; the kernel joins it with its neighbours. */
 static void empty(uintptr_t start, size_t bytes)
 {
@@ -186,11 +193,11 @@ bool weft__stack_give(uintptr_t start, size_t bytes)
 	struct class *class;
 
 	bytes = (bytes + 4095) & ~(size_t)4095;
-	if (base == 0 || start < base || place >= PLACES)
+	if (!weft__stack_is_slot(start))
 		return false;
 	chunk = &chunks[place];
 	class = chunk->class;
-	if (class == NULL || bytes != class->bytes || (start - start_of(chunk)) % bytes != 0)
+	if (bytes != class->bytes || (start - start_of(chunk)) % bytes != 0)
 		return false;
 	slot = (start - start_of(chunk)) / bytes;
 	if (slot >= slots_of(class) || (chunk->free[slot / WORD_BITS] >> slot % WORD_BITS & 1) != 0)

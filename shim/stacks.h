@@ -21,6 +21,9 @@
  */
 uintptr_t weft__stack_take(size_t bytes);
 
+/** Whether a stack is out of a chunk. */
+bool weft__stack_is_slot(uintptr_t start);
+
 /** Give a stack back, and its memory to the system; false when it is not all of one of a chunk's. */
 bool weft__stack_give(uintptr_t start, size_t bytes);
 

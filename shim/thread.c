@@ -24,6 +24,7 @@
 #include "kernel_handler.h"
 #include "memory.h"
 #include "shim.h"
+#include "stacks.h"
 
 #define TID_PLACES ((size_t)1 << 20)
 #define FEW_PLACES ((size_t)1024) /* where there is no memory for so many */
@@ -183,11 +184,16 @@ static int new_tid(void)
 	return tid;
 }
 
-static void bury(struct weft_task *task)
+static void bury_on_stack(struct weft_task *task)
 {
 	weft__task_release(task);
 	weft__schedule_drop((struct weft__thread *)task);
 	weft__spare_stack_free(((struct weft__thread *)task)->spare_stack);
+}
+
+static void bury(struct weft_task *task)
+{
+	bury_on_stack(task);
 	weft__free(task, sizeof(struct weft__thread));
 }
 
@@ -205,6 +211,14 @@ static void *child_frame(const struct weft__call *c, uintptr_t stack_top)
 	return frame;
 }
 
+/* Its maker, or whoever else ran before, may have ended: that one's stack is libc's again. */
+static void begin_thread(void *frame)
+{
+	if (weft__current->carrier->dead != NULL)
+		weft__bury_dead(weft__current->carrier);
+	weft__entry_child(frame);
+}
+
 void weft__set_current(uintptr_t fs_base, struct weft_task *task)
 {
 	*(struct weft_task **)(fs_base + (uintptr_t)weft__current_offset()) = task;
@@ -216,16 +230,33 @@ struct birth {
 	uintptr_t stack, stack_top, parent_tid, child_tid, tls;
 };
 
-static long make_thread(const struct weft__call *c, const struct birth *birth)
+/*
+ * Room for the record of a thread. Those of very many threads stand at the top of their stacks, of
+ * which a page is in use anyway and is given back with the stack. Not those of few: on one place in
+ * each page they would drive each other out of the processor's caches. Nor where the program may keep
+ * something at the top: only with clone3(2) has libc nothing there.
+ */
+static struct weft__thread *make_record(const struct weft__call *c, struct birth *birth)
 {
-	struct weft__thread *parent = weft__thread_here(), *thread = weft__alloc(sizeof(*thread));
+	struct weft__thread *thread;
+
+	if (c->nr != SYS_clone3 || !weft__creating_thread || !weft__stack_is_slot(birth->stack))
+		return weft__alloc(sizeof(*thread));
+	birth->stack_top = (birth->stack_top - sizeof(*thread)) & ~(uintptr_t)63;
+	return (struct weft__thread *)birth->stack_top;
+}
+
+static long make_thread(const struct weft__call *c, struct birth *birth)
+{
+	struct weft__thread *parent = weft__thread_here(), *thread = make_record(c, birth);
 	struct weft__call *frame;
 
 	if (thread == NULL)
 		return -EAGAIN;
 	frame = child_frame(c, birth->stack_top);
 	init_thread(thread, parent->task.carrier, new_tid());
-	thread->task.bury = bury;
+	thread->task.inside = 1;
+	thread->task.bury = (uintptr_t)thread == birth->stack_top ? bury_on_stack : bury;
 	thread->stack = birth->stack;
 	thread->stack_top = birth->stack_top;
 	thread->entry = weft__next_entry;
@@ -246,7 +277,7 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 	if ((birth->flags & CLONE_CHILD_CLEARTID) != 0)
 		thread->clear_tid = birth->child_tid;
 	weft__context_make(&thread->task.context, (void *)birth->stack,
-			   (size_t)((uintptr_t)frame - birth->stack), weft__entry_child, frame,
+			   (size_t)((uintptr_t)frame - birth->stack), begin_thread, frame,
 			   birth->tls);
 	weft__set_current(birth->tls, &thread->task);
 	if (weft__making_hub) {
@@ -264,7 +295,7 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 #define THREAD_FLAGS (CLONE_VM | CLONE_THREAD | CLONE_SETTLS)
 
 /* What kind of child is asked for; a WEFT__ result, or the id of a new task. */
-static long make_child(struct weft__call *c, const struct birth *birth)
+static long make_child(struct weft__call *c, struct birth *birth)
 {
 	/* Who may not make threads any more gets the kernel's answer. */
 	if ((birth->flags & THREAD_FLAGS) == THREAD_FLAGS)
