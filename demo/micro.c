@@ -4,7 +4,7 @@
  *     micro create [BATCHES]             pthread_create + pthread_join
  *     micro handoff [BATCHES]            mutex + condition, from one thread to the other and back
  *     micro yield [BATCHES]              sched_yield between two threads
- *     micro park THREADS STACK_KB        memory of a thread parked in pthread_cond_wait, and its time
+ *     micro park THREADS STACK_KB        memory and times of threads parked in pthread_cond_wait
  *     micro most THREADS STACK_KB        how many threads there can be at once, up to THREADS
  *     micro usage PID                    what a process costs now
  *     micro exec RUNS A [ARG].. -- B [ARG]..    to start a program and wait for it, A and B in turn
@@ -51,12 +51,17 @@ static _Noreturn void usage_error(void)
 	exit(2);
 }
 
-static double now_ns(void)
+static double clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+static double now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 static int compare(const void *a, const void *b)
@@ -179,12 +184,14 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t arrived;
 	pthread_cond_t opened;
+	pthread_cond_t left;
 	long waiting;
 	bool open;
 } gate = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.arrived = PTHREAD_COND_INITIALIZER,
 	.opened = PTHREAD_COND_INITIALIZER,
+	.left = PTHREAD_COND_INITIALIZER,
 };
 
 static void *wait_at_gate(void *arg)
@@ -194,6 +201,8 @@ static void *wait_at_gate(void *arg)
 	pthread_cond_signal(&gate.arrived);
 	while (!gate.open)
 		pthread_cond_wait(&gate.opened, &gate.lock);
+	if (--gate.waiting == 0)
+		pthread_cond_signal(&gate.left);
 	pthread_mutex_unlock(&gate.lock);
 	return arg;
 }
@@ -251,22 +260,35 @@ static long own_memory_kb(void)
 	return usage.memory_kb;
 }
 
-static double per_thread(double value, long threads)
+/* Microseconds of processor time since the last call, a thread. */
+static double lap_us(long threads)
 {
-	return threads > 0 ? value / (double)threads : 0.0;
+	static double last_ns;
+	double begun_ns = last_ns;
+
+	last_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	return threads > 0 ? (last_ns - begun_ns) / 1e3 / (double)threads : 0;
+}
+
+static void await_departures(void)
+{
+	pthread_mutex_lock(&gate.lock);
+	while (gate.waiting > 0)
+		pthread_cond_wait(&gate.left, &gate.lock);
+	pthread_mutex_unlock(&gate.lock);
 }
 
 /*
- * Make threads, wait until all are parked (park_us, per thread), take what one
- * costs in memory, let all go and join them (join_us). With a first thread before
- * the baseline, what comes once per process is out.
+ * Make threads, wait until all are parked, let all go, wait until each has run, join them: what one
+ * costs, in memory and in time. With a first thread before the baseline, what comes once per process
+ * is out. Times a thread are of the processor; left_kb is kept of each when all are gone.
  */
 static void run_threads(long count, long stack_kb)
 {
 	pthread_t *threads = thread_list(count);
 	pthread_t first;
-	double started_ns, parked_ns, opened_ns, joined_ns;
-	long before_kb, after_kb, made;
+	double started_ns, all_us, create_us, park_us, wake_us, join_us;
+	long before_kb, after_kb, left_kb, made;
 	int err;
 
 	start(&first, wait_at_gate, NULL);
@@ -274,21 +296,28 @@ static void run_threads(long count, long stack_kb)
 	own_memory_kb();
 	before_kb = own_memory_kb();
 	started_ns = now_ns();
+	lap_us(0);
 	made = gather(threads, count, stack_kb, &err);
+	create_us = lap_us(made);
 	await_arrivals(made + 1);
-	parked_ns = now_ns();
+	park_us = lap_us(made);
 	after_kb = own_memory_kb();
-	opened_ns = now_ns();
+	lap_us(0);
 	open_gate();
+	await_departures();
+	wake_us = lap_us(made);
 	for (long i = 0; i < made; i++)
 		pthread_join(threads[i], NULL);
 	pthread_join(first, NULL);
-	joined_ns = now_ns();
-	printf("threads=%ld asked=%ld kb_per_thread=%.2f park_us=%.3f join_us=%.3f err=%s\n", made,
-	       count, per_thread((double)(after_kb - before_kb), made),
-	       per_thread((parked_ns - started_ns) / 1e3, made),
-	       per_thread((joined_ns - opened_ns) / 1e3, made),
-	       err != 0 ? strerrorname_np(err) : "none");
+	join_us = lap_us(made);
+	all_us = (now_ns() - started_ns) / 1e3;
+	left_kb = own_memory_kb() - before_kb;
+	printf("threads=%ld asked=%ld kb_per_thread=%.2f left_kb=%.2f cpu_us=%.2f "
+	       "create_us=%.2f park_us=%.2f wake_us=%.2f join_us=%.2f all_s=%.2f err=%s\n",
+	       made, count, made > 0 ? (double)(after_kb - before_kb) / (double)made : 0.0,
+	       made > 0 ? (double)left_kb / (double)made : 0.0,
+	       create_us + park_us + wake_us + join_us, create_us, park_us, wake_us, join_us,
+	       all_us / 1e6, err != 0 ? strerrorname_np(err) : "none");
 	free(threads);
 }
 

@@ -146,11 +146,9 @@ function for_plot(value)
 	return value == dashes ? "?" : value
 }
 
-function growth_us(which, mode,    park, join)
+function growth_us(which, mode)
 {
-	park = median("growth", which, mode, "park_us")
-	join = median("growth", which, mode, "join_us")
-	return park == dashes ? park : park + join
+	return median("growth", which, mode, "us_per_thread")
 }
 
 function growth_values(which, mode)

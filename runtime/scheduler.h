@@ -251,7 +251,7 @@ static inline void weft__spend(unsigned int cost)
 WEFT__SHARED void weft__task_exit(void) __attribute__((noreturn));
 
 /** Bury who has ended and left its stack. Context: a task. */
-void weft__bury_dead(struct weft__carrier *carrier);
+WEFT__SHARED void weft__bury_dead(struct weft__carrier *carrier);
 
 /** Free what the runtime keeps for a task. Its owner calls it in `bury`. */
 WEFT__SHARED void weft__task_release(struct weft_task *task);

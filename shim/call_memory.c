@@ -17,6 +17,7 @@
 #include "handlers.h"
 #include "shim.h"
 #include "signals.h"
+#include "stacks.h"
 #include "thread.h"
 
 #ifndef MADV_GUARD_INSTALL
@@ -29,6 +30,7 @@
 #define BUFFER_BYTES 32768
 
 static uintptr_t stack_start, stack_end; /* mapped open, guard still to be made */
+static bool guards_are_marks; /* the last one was: stacks without a mapping each are possible */
 
 static bool is_buffer(const struct weft__call *c)
 {
@@ -48,8 +50,10 @@ long on_mmap(struct weft__call *c)
 				 c->arg[3] | MAP_POPULATE, c->arg[4], c->arg[5]);
 	if (!weft__creating_thread || c->arg[2] != PROT_NONE || (c->arg[3] & MAP_STACK) == 0)
 		return WEFT__PASS;
-	start = weft__raw(SYS_mmap, c->arg[0], c->arg[1], PROT_READ | PROT_WRITE, c->arg[3],
-			  c->arg[4], c->arg[5]);
+	start = guards_are_marks ? (long)weft__stack_take((size_t)c->arg[1]) : 0;
+	if (start == 0)
+		start = weft__raw(SYS_mmap, c->arg[0], c->arg[1], PROT_READ | PROT_WRITE, c->arg[3],
+				  c->arg[4], c->arg[5]);
 	if (!weft__failed(start)) {
 		stack_start = (uintptr_t)start;
 		stack_end = stack_start + (uintptr_t)c->arg[1];
@@ -93,6 +97,12 @@ long on_madvise(struct weft__call *c)
 	return 0;
 }
 
+/* A stack that glibc keeps no longer. */
+long on_munmap(struct weft__call *c)
+{
+	return weft__stack_give((uintptr_t)c->arg[0], (size_t)c->arg[1]) ? 0 : WEFT__PASS;
+}
+
 long on_mprotect(struct weft__call *c)
 {
 	uintptr_t from = (uintptr_t)c->arg[0], to = from + (uintptr_t)c->arg[1];
@@ -102,9 +112,13 @@ long on_mprotect(struct weft__call *c)
 	    c->arg[2] != (PROT_READ | PROT_WRITE))
 		return WEFT__PASS;
 	guard = from - stack_start;
-	if (guard > 0 && (weft__denied[SYS_madvise] ||
-			  weft__raw(SYS_madvise, stack_start, guard, MADV_GUARD_INSTALL) != 0))
-		weft__raw(SYS_mprotect, stack_start, guard, PROT_NONE);
+	if (guard > 0) {
+		guards_are_marks =
+			!weft__denied[SYS_madvise] &&
+			weft__raw(SYS_madvise, stack_start, guard, MADV_GUARD_INSTALL) == 0;
+		if (!guards_are_marks)
+			weft__raw(SYS_mprotect, stack_start, guard, PROT_NONE);
+	}
 	stack_start = 0;
 	return 0;
 }

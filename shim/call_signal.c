@@ -250,9 +250,9 @@ static long wait_for_signal(struct weft__call *c, uint64_t set, uint64_t deadlin
 		if (result != -EAGAIN)
 			break;
 		weft__counts.parks[c->nr]++;
-		me->waiting_for = set;
+		weft__mask_wait_for(me, set);
 		result = park_until_signal(fd, number, deadline_ns);
-		me->waiting_for = 0;
+		weft__mask_wait_for(me, 0);
 		if (result == -ETIMEDOUT)
 			result = -EAGAIN;
 	} while (result == 0 || (result == -EINTR && (me->pending & set) != 0));

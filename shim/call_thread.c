@@ -84,8 +84,7 @@ long on_exit_thread(struct weft__call *c)
 	}
 	weft__robust_exit(me);
 	weft__signals_drop(me);
-	weft__mask_end(me);
-	weft__list_remove(&me->by_tid);
+	weft__thread_leave(me);
 	if (me->clear_tid != 0 && weft__copy((void *)me->clear_tid, &(int){0}, sizeof(int)) == 0)
 		weft__futex_wake(me->clear_tid, 1);
 	weft__task_exit();

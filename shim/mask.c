@@ -10,6 +10,7 @@
 #include "thread.h"
 
 static struct weft__mask_group first_group;
+static struct weft__link waiting = {&waiting, &waiting}; /* by their `waits` */
 static uint64_t kernel_mask; /* what it has, as far as weft has set it */
 
 uint64_t weft__mask_in_handler(void)
@@ -38,14 +39,27 @@ void weft__mask_tell_kernel(void)
 		weft__mask_open();
 }
 
+static void enter(struct weft__mask_group *group, struct weft__thread *thread)
+{
+	group->threads++;
+	weft__list_append(&group->members, &thread->fellows);
+	thread->mask = group;
+}
+
+static void leave(struct weft__thread *thread)
+{
+	thread->mask->threads--;
+	weft__list_remove(&thread->fellows);
+}
+
 /* The group of a mask; the first one, whatever its mask, when there is no memory for another. */
-static struct weft__mask_group *join(uint64_t mask)
+static struct weft__mask_group *group_of(uint64_t mask)
 {
 	struct weft__mask_group *group, *vacant = NULL;
 
 	for (group = &first_group; group != NULL; group = group->next) {
 		if (group->threads > 0 && group->mask == mask)
-			goto found;
+			return group;
 		if (group->threads == 0)
 			vacant = group;
 	}
@@ -55,40 +69,84 @@ static struct weft__mask_group *join(uint64_t mask)
 			vacant = &first_group;
 		else {
 			*vacant = (struct weft__mask_group){.next = first_group.next};
+			weft__list_init(&vacant->members);
 			first_group.next = vacant;
 		}
 	}
-	group = vacant;
-	if (group->threads == 0)
-		group->mask = mask;
-found:
-	group->threads++;
-	return group;
+	if (vacant->threads == 0)
+		vacant->mask = mask;
+	return vacant;
 }
 
 void weft__mask_begin(struct weft__thread *only)
 {
-	for (struct weft__mask_group *group = &first_group; group != NULL; group = group->next)
+	for (struct weft__mask_group *group = &first_group; group != NULL; group = group->next) {
 		group->threads = 0;
+		weft__list_init(&group->members);
+	}
+	weft__list_init(&waiting);
 	weft__raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &kernel_mask, sizeof(kernel_mask));
-	only->mask = join(kernel_mask);
+	enter(group_of(kernel_mask), only);
 }
 
 void weft__mask_fill(struct weft__thread *thread)
 {
-	thread->mask = join(UINT64_MAX);
+	enter(group_of(UINT64_MAX), thread);
 }
 
 void weft__mask_inherit(struct weft__thread *thread, const struct weft__thread *from)
 {
-	thread->mask = from->mask;
-	thread->mask->threads++;
+	enter(from->mask, thread);
 }
 
 void weft__mask_end(struct weft__thread *thread)
 {
-	if (--thread->mask->threads == 0)
+	leave(thread);
+	if (thread->mask->threads == 0)
 		weft__mask_tell_kernel();
+}
+
+void weft__mask_wait_for(struct weft__thread *thread, uint64_t set)
+{
+	thread->waiting_for = set;
+	weft__list_remove(&thread->waits);
+	if (set != 0)
+		weft__list_append(&waiting, &thread->waits);
+}
+
+struct weft__thread *weft__mask_admitting(int signal)
+{
+	uint64_t bit = weft__signal_bit(signal);
+
+	for (struct weft__mask_group *group = &first_group; group != NULL; group = group->next)
+		if (group->threads > 0 && (group->mask & bit) == 0)
+			return weft__container(group->members.next, struct weft__thread, fellows);
+	for (struct weft__link *link = waiting.next; link != &waiting; link = link->next) {
+		struct weft__thread *thread = weft__container(link, struct weft__thread, waits);
+
+		if ((thread->waiting_for & bit) != 0)
+			return thread;
+	}
+	return NULL;
+}
+
+/* Where to look for the next thread after the last one of a group. */
+static const struct weft__link *past_end(const struct weft__mask_group **group)
+{
+	do
+		*group = (*group)->next;
+	while (*group != NULL && (*group)->threads == 0);
+	return *group == NULL ? NULL : (*group)->members.next;
+}
+
+struct weft__thread *weft__thread_next(const struct weft__thread *thread)
+{
+	const struct weft__mask_group *group = thread == NULL ? &first_group : thread->mask;
+	const struct weft__link *link = thread == NULL ? group->members.next : thread->fellows.next;
+
+	if (link == NULL || link == &group->members)
+		link = past_end(&group);
+	return link == NULL ? NULL : weft__container(link, struct weft__thread, fellows);
 }
 
 void weft__mask_set(struct weft__thread *thread, uint64_t mask)
@@ -98,8 +156,8 @@ void weft__mask_set(struct weft__thread *thread, uint64_t mask)
 	mask &= ~WEFT__UNBLOCKABLE;
 	if (mask == before->mask)
 		return;
-	before->threads--;
-	thread->mask = join(mask);
+	leave(thread);
+	enter(group_of(mask), thread);
 	if ((before->threads == 0 || thread->mask->threads == 1) && !weft__creating_thread)
 		weft__mask_tell_kernel();
 }

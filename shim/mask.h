@@ -14,11 +14,14 @@
 #include <signal.h>
 #include <stdint.h>
 
+#include "list.h"
+
 struct weft__thread;
 
 struct weft__mask_group {
 	uint64_t mask;
 	unsigned long threads; /* 0: free for another mask */
+	struct weft__link members; /* by their `fellows`, in the order in which they came */
 	struct weft__mask_group *next;
 };
 
@@ -47,6 +50,12 @@ void weft__mask_inherit(struct weft__thread *thread, const struct weft__thread *
 
 /** Take a thread that ends out of account. */
 void weft__mask_end(struct weft__thread *thread);
+
+/** Note that a thread waits for signals, blocked or not (sigwait(3)); 0: no longer. */
+void weft__mask_wait_for(struct weft__thread *thread, uint64_t set);
+
+/** A thread that does not block a signal, else one that waits for it; NULL: there is none. */
+struct weft__thread *weft__mask_admitting(int signal);
 
 /** Change a thread's mask, and the kernel's when that makes a difference. */
 void weft__mask_set(struct weft__thread *thread, uint64_t mask);

@@ -195,16 +195,15 @@ long weft__schedule_place(struct weft__thread *thread, const unsigned char *mask
 	return 0;
 }
 
-/* The first of the processors a thread is confined to; -1 when it may use all that the carrier may. */
-static int32_t confined_to(const struct weft__thread *thread)
+/* The first of some processors; -1 when they are all that the carrier may use. */
+static __attribute__((noinline)) int32_t confined_to(const struct weft__processors *own)
 {
-	const struct weft__processors *own = thread->schedule.processors;
 	unsigned char carrier[1024] = {0};
 	int32_t first = -1;
 	bool confined = false;
 	long n;
 
-	if (own == NULL || weft__denied[SYS_sched_getaffinity])
+	if (weft__denied[SYS_sched_getaffinity])
 		return -1;
 	n = weft__raw(SYS_sched_getaffinity, 0, sizeof(carrier), carrier);
 	for (long i = 0; i < n * 8; i++) {
@@ -223,7 +222,8 @@ void weft__schedule_show(const struct weft__thread *thread)
 
 	if (thread->rseq == 0)
 		return;
-	processor = confined_to(thread);
+	processor =
+		thread->schedule.processors == NULL ? -1 : confined_to(thread->schedule.processors);
 	ids[0] = processor < 0 ? 0 : processor;
 	ids[1] = processor;
 	weft__copy((void *)thread->rseq, ids, sizeof(ids));

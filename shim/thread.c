@@ -1,4 +1,11 @@
-/* See thread.h. The table of ids is hashed by their low bits: they are handed out in sequence. */
+/*
+ * See thread.h.
+ *
+ *   by_tid[low bits of the id] -> threads, linked by next_by_tid
+ *
+ * Ids are handed out in sequence, so a million threads have a place each, and of the table those
+ * pages are in memory that have been used.
+ */
 #include "descriptor.h"
 #include "thread.h"
 
@@ -17,8 +24,10 @@
 #include "kernel_handler.h"
 #include "memory.h"
 #include "shim.h"
+#include "stacks.h"
 
-#define TID_BUCKETS 4096
+#define TID_PLACES ((size_t)1 << 20)
+#define FEW_PLACES ((size_t)1024) /* where there is no memory for so many */
 #define TIDS (WEFT__LAST_TID - WEFT__FIRST_TID + 1)
 
 /* The least that the main thread's stack can grow to, but for tiny limits (setrlimit(2)). */
@@ -33,40 +42,61 @@ bool weft__main_renamed;
 bool weft__making_hub;
 const struct weft__thread *weft__hub_thread;
 
-static struct weft__link by_tid[TID_BUCKETS];
+static struct weft__thread *few_by_tid[FEW_PLACES], **by_tid;
+static size_t tid_places;       /* a power of two; 0: nobody has an id yet */
 static int first_tid, next_tid; /* of this process */
 
-static struct weft__link *tid_bucket(long tid)
+static struct weft__thread **tid_place(long tid)
 {
-	struct weft__link *bucket = &by_tid[(unsigned long)tid % TID_BUCKETS];
+	return &by_tid[(unsigned long)tid & (tid_places - 1)];
+}
 
-	if (bucket->next == NULL)
-		weft__list_init(bucket);
-	return bucket;
+/* Mapped anew rather than cleared: it costs what is used of it. */
+static void begin_table(void)
+{
+	size_t bytes = TID_PLACES * sizeof(struct weft__thread *);
+	long table;
+
+	if (tid_places == TID_PLACES)
+		weft__raw(SYS_munmap, by_tid, bytes);
+	table = weft__raw(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	tid_places = weft__failed(table) ? FEW_PLACES : TID_PLACES;
+	by_tid = weft__failed(table) ? few_by_tid : (struct weft__thread **)table;
+	memset(few_by_tid, 0, sizeof(few_by_tid));
 }
 
 struct weft__thread *weft__thread_by_tid(long tid)
 {
-	struct weft__link *bucket = tid_bucket(tid);
+	struct weft__thread *thread = tid_places == 0 ? NULL : *tid_place(tid);
 
-	for (struct weft__link *link = bucket->next; link != bucket; link = link->next) {
-		struct weft__thread *thread = weft__container(link, struct weft__thread, by_tid);
-
-		if (thread->tid == tid)
-			return thread;
-	}
-	return NULL;
+	while (thread != NULL && thread->tid != tid)
+		thread = thread->next_by_tid;
+	return thread;
 }
 
-struct weft__thread *weft__thread_next(const struct weft__thread *thread)
+static void enter_tid(struct weft__thread *thread)
 {
-	size_t i = thread == NULL ? 0 : (unsigned long)thread->tid % TID_BUCKETS;
-	const struct weft__link *link = thread == NULL ? &by_tid[0] : &thread->by_tid;
+	struct weft__thread **place = tid_place(thread->tid);
 
-	for (link = link->next; link == NULL || link == &by_tid[i]; link = by_tid[i].next)
-		if (++i == TID_BUCKETS)
-			return NULL;
-	return weft__container(link, struct weft__thread, by_tid);
+	thread->next_by_tid = *place;
+	*place = thread;
+}
+
+static void forget_tid(const struct weft__thread *thread)
+{
+	struct weft__thread **place = tid_place(thread->tid);
+
+	while (*place != NULL && *place != thread)
+		place = &(*place)->next_by_tid;
+	if (*place != NULL)
+		*place = thread->next_by_tid;
+}
+
+void weft__thread_leave(struct weft__thread *me)
+{
+	weft__mask_end(me);
+	forget_tid(me);
 }
 
 static bool admits(const struct weft__thread *thread, int signal)
@@ -78,16 +108,11 @@ static bool admits(const struct weft__thread *thread, int signal)
 
 struct weft__thread *weft__thread_admitting(int signal)
 {
-	struct weft__thread *thread;
-
 	if (admits(&weft__main_thread, signal))
 		return &weft__main_thread;
 	if (weft__current != NULL && admits(weft__thread_here(), signal))
 		return weft__thread_here();
-	for (thread = weft__thread_next(NULL); thread != NULL; thread = weft__thread_next(thread))
-		if (admits(thread, signal))
-			break;
-	return thread;
+	return weft__mask_admitting(signal);
 }
 
 intptr_t weft__current_offset(void)
@@ -103,7 +128,8 @@ static void init_thread(struct weft__thread *thread, struct weft__carrier *carri
 	*thread = (struct weft__thread){.tid = tid, .altstack = {.ss_flags = SS_DISABLE}};
 	weft__task_init(&thread->task, carrier);
 	weft__list_init(&thread->queue);
-	weft__list_append(tid_bucket(tid), &thread->by_tid);
+	weft__list_init(&thread->waits);
+	enter_tid(thread);
 }
 
 /*
@@ -130,7 +156,7 @@ void weft__adopt_main(struct weft__carrier *carrier)
 	struct weft__thread *thread = &weft__main_thread;
 	size_t bytes;
 
-	memset(by_tid, 0, sizeof(by_tid));
+	begin_table();
 	init_thread(thread, carrier, (int)weft__raw(SYS_gettid));
 	weft__raw(SYS_prctl, PR_GET_NAME, thread->name);
 	weft__main_renamed = false;
@@ -158,11 +184,16 @@ static int new_tid(void)
 	return tid;
 }
 
-static void bury(struct weft_task *task)
+static void bury_on_stack(struct weft_task *task)
 {
 	weft__task_release(task);
 	weft__schedule_drop((struct weft__thread *)task);
 	weft__spare_stack_free(((struct weft__thread *)task)->spare_stack);
+}
+
+static void bury(struct weft_task *task)
+{
+	bury_on_stack(task);
 	weft__free(task, sizeof(struct weft__thread));
 }
 
@@ -180,6 +211,14 @@ static void *child_frame(const struct weft__call *c, uintptr_t stack_top)
 	return frame;
 }
 
+/* Its maker, or whoever else ran before, may have ended: that one's stack is libc's again. */
+static void begin_thread(void *frame)
+{
+	if (weft__current->carrier->dead != NULL)
+		weft__bury_dead(weft__current->carrier);
+	weft__entry_child(frame);
+}
+
 void weft__set_current(uintptr_t fs_base, struct weft_task *task)
 {
 	*(struct weft_task **)(fs_base + (uintptr_t)weft__current_offset()) = task;
@@ -191,16 +230,33 @@ struct birth {
 	uintptr_t stack, stack_top, parent_tid, child_tid, tls;
 };
 
-static long make_thread(const struct weft__call *c, const struct birth *birth)
+/*
+ * Room for the record of a thread. Those of very many threads stand at the top of their stacks, of
+ * which a page is in use anyway and is given back with the stack. Not those of few: on one place in
+ * each page they would drive each other out of the processor's caches. Nor where the program may keep
+ * something at the top: only with clone3(2) has libc nothing there.
+ */
+static struct weft__thread *make_record(const struct weft__call *c, struct birth *birth)
 {
-	struct weft__thread *parent = weft__thread_here(), *thread = weft__alloc(sizeof(*thread));
+	struct weft__thread *thread;
+
+	if (c->nr != SYS_clone3 || !weft__creating_thread || !weft__stack_is_slot(birth->stack))
+		return weft__alloc(sizeof(*thread));
+	birth->stack_top = (birth->stack_top - sizeof(*thread)) & ~(uintptr_t)63;
+	return (struct weft__thread *)birth->stack_top;
+}
+
+static long make_thread(const struct weft__call *c, struct birth *birth)
+{
+	struct weft__thread *parent = weft__thread_here(), *thread = make_record(c, birth);
 	struct weft__call *frame;
 
 	if (thread == NULL)
 		return -EAGAIN;
 	frame = child_frame(c, birth->stack_top);
 	init_thread(thread, parent->task.carrier, new_tid());
-	thread->task.bury = bury;
+	thread->task.inside = 1;
+	thread->task.bury = (uintptr_t)thread == birth->stack_top ? bury_on_stack : bury;
 	thread->stack = birth->stack;
 	thread->stack_top = birth->stack_top;
 	thread->entry = weft__next_entry;
@@ -221,14 +277,14 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 	if ((birth->flags & CLONE_CHILD_CLEARTID) != 0)
 		thread->clear_tid = birth->child_tid;
 	weft__context_make(&thread->task.context, (void *)birth->stack,
-			   (size_t)((uintptr_t)frame - birth->stack), weft__entry_child, frame,
+			   (size_t)((uintptr_t)frame - birth->stack), begin_thread, frame,
 			   birth->tls);
 	weft__set_current(birth->tls, &thread->task);
 	if (weft__making_hub) {
 		/* It is no thread to the program: it has no id and is not counted. */
 		weft__making_hub = false;
 		weft__hub_thread = thread;
-		weft__list_remove(&thread->by_tid);
+		forget_tid(thread);
 		thread->task.carrier->hub_context = thread->task.context;
 	} else {
 		weft__start(&thread->task);
@@ -239,7 +295,7 @@ static long make_thread(const struct weft__call *c, const struct birth *birth)
 #define THREAD_FLAGS (CLONE_VM | CLONE_THREAD | CLONE_SETTLS)
 
 /* What kind of child is asked for; a WEFT__ result, or the id of a new task. */
-static long make_child(struct weft__call *c, const struct birth *birth)
+static long make_child(struct weft__call *c, struct birth *birth)
 {
 	/* Who may not make threads any more gets the kernel's answer. */
 	if ((birth->flags & THREAD_FLAGS) == THREAD_FLAGS)

@@ -23,7 +23,8 @@
 
 struct weft__thread {
 	struct weft_task task; /* first: &thread->task is the thread */
-	struct weft__link by_tid;
+	struct weft__thread *next_by_tid; /* with the same place in the table of ids */
+	struct weft__link fellows;        /* its place among those who block the same signals */
 	int tid;
 	uintptr_t clear_tid;   /* set_tid_address(2); 0: none */
 	uintptr_t rseq;        /* rseq(2): its area; 0: none */
@@ -40,6 +41,7 @@ struct weft__thread {
 	uint64_t mask_after;     /* what it goes back to when a call such as ppoll(2) is over */
 	bool mask_swapped;       /* mask_after is valid */
 	uint64_t waiting_for;    /* signals that end its sigwait(3), blocked or not; 0: none */
+	struct weft__link waits; /* its place among those who wait so (weft__mask_wait_for()) */
 	uint64_t pending;        /* signals queued for this thread alone */
 	bool watches;            /* it looks at descriptors, maybe at a signalfd(2) */
 	struct weft__link queue; /* struct queued_signal of pending.c, oldest first */
@@ -81,8 +83,14 @@ struct weft__thread *weft__thread_next(const struct weft__thread *thread);
 /** Whether an id has been a task's of this process. */
 bool weft__tid_was_ours(long tid);
 
-/** Any thread that does not block a signal, or waits for it: the main one, the running one, another; or NULL. */
+/**
+ * Any thread that does not block a signal, or waits for it: the main one, the running one, another; or
+ * NULL. As many steps as there are different masks, and threads that wait for other signals.
+ */
 struct weft__thread *weft__thread_admitting(int signal);
+
+/** The thread that runs is at its end: it has no id any more, and no say in signals. */
+void weft__thread_leave(struct weft__thread *me);
 
 /** Make the record of the thread that runs, as the only task of a carrier. */
 void weft__adopt_main(struct weft__carrier *carrier);

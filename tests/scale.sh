@@ -1,0 +1,133 @@
+#!/bin/sh
+# Very many threads, and connections, in programs under weft: what they take, and that none is lost.
+# usage: scale.sh [THREADS]; else a million, for which 10 GB have to be free. A tenth as many
+# connections, over as many servers as the limit of open files asks for.
+#
+# Counts and memory are asserted, times are told: what a thread costs of them at 10,000 and at THREADS.
+# Run tests/run.sh first: it builds.
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=${BUILD:-$top/build}
+: "${WEFT_PROGRAM:=$build/weft}"
+threads=${1:-1000000}
+connections=$((threads / 10))
+stack_kb=16
+
+# Before that, the guard of a stack is a mapping, of which there are not enough.
+if [ "$(printf '%s\n' 6.13 "$(uname -r)" | sort -V | head -n 1)" != 6.13 ]; then
+	echo "skipped: Linux 6.13 or later is needed, this is $(uname -r)"
+	exit 77
+fi
+for program in "$WEFT_PROGRAM" "$build/guests/crowd" "$build/demo/micro" "$build/demo/load"; do
+	[ -x "$program" ] || { echo "not ok - no $program: build first"; exit 1; }
+done
+failed=0
+dir=$(mktemp -d)
+servers=
+trap '[ -z "$servers" ] || kill $servers; rm -rf "$dir"' EXIT
+trap 'exit 130' INT TERM
+
+# field NAME FILE: the number of its name=value word
+field() {
+	sed -n "s/.*\\b$1=\\([0-9.]*\\).*/\\1/p" "$2"
+}
+
+# most WHAT VALUE LIMIT: the value is there and not above
+most() {
+	if [ -n "$2" ] && awk "BEGIN { exit !($2 <= $3) }"; then
+		echo "ok - $1: $2, at most $3"
+	else
+		echo "not ok - $1: ${2:-nothing}, not at most $3"
+		failed=1
+	fi
+}
+
+# crowd THREADS STACK_KB BYTES: says the same as plain with few, and takes no more
+crowd() {
+	timeout 120 "$build/guests/crowd" >"$dir/plain" 2>&1
+	timeout -k 1 1800 "$WEFT_PROGRAM" -- "$build/guests/crowd" "$1" "$2" >"$dir/weft" 2>"$dir/took"
+	status=$?
+	# the counts differ; and so many are not copied for a child
+	for said in plain weft; do
+		sed '/^[^ ]* first/s/[0-9]* wait/all wait/; s/[1-9][0-9]* wait$/all wait/; /^a child/d' \
+			"$dir/$said" >"$dir/$said.facts"
+	done
+	if [ $status = 0 ] && cmp -s "$dir/plain.facts" "$dir/weft.facts"; then
+		echo "ok - $1 threads of $2 KB come, wait, are signalled, and go"
+	else
+		echo "not ok - $1 threads of $2 KB, status $status"
+		tail -n 20 "$dir/weft" "$dir/took" | sed 's/^/    /'
+		failed=1
+	fi
+	most "bytes a thread, page tables included" "$(field bytes_per_thread "$dir/took")" "$3"
+	most "mappings" "$(field mappings "$dir/took")" $(($1 / 50 + 1000))
+	most "percent of that left when they have gone" "$(field left_percent "$dir/took")" 20
+	most "mappings left" "$(field mappings_left "$dir/took")" 300
+}
+
+# What a thread takes is glibc's two pages (its record and thread variables in one, its frames in the
+# other), 336 bytes for the table of thread variables, and what the page tables do.
+crowd "$threads" $stack_kb 8800
+# 8 MB: a page of the page tables each
+crowd $((threads / 2)) 0 13000
+
+for count in 10000 "$threads"; do
+	timeout -k 1 1800 "$WEFT_PROGRAM" -- "$build/demo/micro" park "$count" $stack_kb >"$dir/micro" 2>&1
+	if grep -q "^threads=$count asked=$count .*err=none" "$dir/micro"; then
+		echo "ok - $(cat "$dir/micro")"
+	else
+		echo "not ok - $(cat "$dir/micro")"
+		failed=1
+	fi
+done
+
+# serve: a server more, whose number and port are in $server and $port
+serve() {
+	"$WEFT_PROGRAM" -- "$build/demo/echo_threads" 0 >"$dir/port" &
+	server=$!
+	servers="$servers $server"
+	for _ in $(seq 300); do
+		port=$(sed -n 's/listening on //p' "$dir/port")
+		[ -z "$port" ] || return
+		sleep 0.1
+	done
+}
+
+# at_once: descriptors that the servers have, some 20 each beside those of connections
+at_once() {
+	for pid in $servers; do
+		ls "/proc/$pid/fd"
+	done | wc -l
+}
+
+ulimit -n $((connections + 1000)) 2>/dev/null || ulimit -n "$(ulimit -Hn)"
+each=$(($(ulimit -n) - 1000))
+[ $each -lt $connections ] || each=$connections
+left=$connections
+number=0
+loads=
+while [ $left -gt 0 ]; do
+	share=$each
+	[ $left -gt $share ] || share=$left
+	left=$((left - share))
+	number=$((number + 1))
+	serve
+	"$build/demo/load" -w 5 -p "$server" 127.0.0.1 "$port" "$share" \
+		$((connections / 2000 + 5)) 64 >"$dir/load.$number" 2>&1 &
+	loads="$loads $!"
+done
+most_at_once=0
+while kill -0 $loads 2>/dev/null; do
+	now=$(at_once)
+	[ "$now" -lt "$most_at_once" ] || most_at_once=$now
+	sleep 0.5
+done
+for load in $loads; do
+	wait "$load" || { echo "not ok - a load ended with $?"; failed=1; }
+done
+cat "$dir"/load.* | sed 's/^/    /'
+most "connections lost, of $connections at $number servers" \
+	"$(awk '{ for (i = 1; i <= NF; i++) if (sub(/^failed=/, "", $i)) { lost += $i; n++ } }
+		END { if (n == '$number') print lost + 0 }' "$dir"/load.*)" 0
+most "connections missing at once" $((connections - most_at_once)) 0
+exit $failed
