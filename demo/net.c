@@ -80,17 +80,24 @@ int accept_next(int listener)
 	}
 }
 
-void serve_in_thread(void *(*serve)(void *fd), int fd)
+int start_thread(void *(*run)(void *arg), void *arg)
 {
 	pthread_t thread;
-	int err = pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd);
+	int err = pthread_create(&thread, NULL, run, arg);
+
+	if (err == 0)
+		pthread_detach(thread);
+	return err;
+}
+
+void serve_in_thread(void *(*serve)(void *fd), int fd)
+{
+	int err = start_thread(serve, (void *)(intptr_t)fd);
 
 	if (err != 0) {
 		fprintf(stderr, "connection refused: %s\n", strerror(err));
 		close(fd);
-		return;
 	}
-	pthread_detach(thread);
 }
 
 long read_some(int fd, void *buf, size_t len)

@@ -29,6 +29,9 @@ int listen_local(const char *port_text);
  */
 int accept_next(int listener);
 
+/** Run run(arg) in a detached thread of its own: 0 or an error number. */
+int start_thread(void *(*run)(void *arg), void *arg);
+
 /**
  * Run serve(fd) in a detached thread of its own; fd is the thread's to close.
  * Without room for another thread, fd is closed and the server goes on.

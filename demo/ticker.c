@@ -1,21 +1,25 @@
 /*
- * How late a thread that wakes every millisecond is, while another works with a file.
+ * How late a thread that wakes every millisecond is, while another works with a file, or many compute.
  *
  *     ticker idle [SECONDS]            the other does nothing
  *     ticker read FILE [SECONDS]       reads FILE, told to leave the page cache first, again and again
  *     ticker fsync FILE [SECONDS]      writes 1 MB to FILE, which it makes, and calls fsync(2)
  *     ticker flock FILE [SECONDS]      takes a lock that a child holds for a second at a time
  *     ticker cached FILE [SECONDS]     no ticker: what a cached read of 4 KB costs
+ *     ticker busy THREADS MICROSECONDS [SECONDS]
+ *                                      THREADS compute, and yield after so long each; 0: never
  *
  * SECONDS is 5 by default. The ticks stand in a fixed schedule, so that a wait of
- * a second makes a thousand ticks late and not one. One line of name=value words;
- * work counts what the other thread did: times of the file, syncs, locks.
+ * a second makes a thousand ticks late and not one; those that are still due after
+ * twice the time are as late as they are by then. One line of name=value words;
+ * work counts what the others did: times of the file, syncs, locks, turns.
  */
 #include "latency.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -49,7 +53,8 @@ static _Noreturn void die(const char *what)
 static _Noreturn void usage_error(void)
 {
 	fprintf(stderr, "usage: ticker idle [SECONDS]\n"
-			"       ticker read|fsync|flock|cached FILE [SECONDS]\n");
+			"       ticker read|fsync|flock|cached FILE [SECONDS]\n"
+			"       ticker busy THREADS MICROSECONDS [SECONDS]\n");
 	exit(2);
 }
 
@@ -76,12 +81,17 @@ static void sleep_until(int64_t time_ns)
 
 static void *tick(void *arg)
 {
-	int64_t next_ns = now_ns();
+	int64_t next_ns = now_ns(), ticks = seconds * 1000, last_ns = next_ns + 2 * ticks * TICK_NS;
+	int64_t time_ns;
 
-	for (long i = 0; i < seconds * 1000; i++) {
+	for (int64_t i = 0; i < ticks; i++) {
 		next_ns += TICK_NS;
-		sleep_until(next_ns);
-		latency_record((uint64_t)(now_ns() - next_ns));
+		time_ns = now_ns();
+		if (time_ns < last_ns) {
+			sleep_until(next_ns);
+			time_ns = now_ns();
+		}
+		latency_record((uint64_t)(time_ns - next_ns));
 	}
 	__atomic_store_n(&is_over, true, __ATOMIC_RELAXED);
 	return arg;
@@ -155,21 +165,73 @@ static void report_ticks(const char *mode)
 	       latency_percentile_us(1.0), work);
 }
 
-static void run_beside_ticks(const char *mode, void *(*run)(void *))
+static pthread_t start(void *(*run)(void *))
 {
-	pthread_t ticker, worker;
+	pthread_t thread;
 
-	latency_clear();
-	errno = pthread_create(&worker, NULL, run, NULL);
-	if (errno == 0)
-		errno = pthread_create(&ticker, NULL, tick, NULL);
+	errno = pthread_create(&thread, NULL, run, NULL);
 	if (errno != 0)
 		die("pthread_create");
+	return thread;
+}
+
+static void run_beside_ticks(const char *mode, void *(*run)(void *), long count)
+{
+	pthread_t ticker, *workers = calloc((size_t)count, sizeof(*workers));
+
+	if (workers == NULL)
+		die("calloc");
+	latency_clear();
+	for (long i = 0; i < count; i++)
+		workers[i] = start(run);
+	ticker = start(tick);
 	pthread_join(ticker, NULL);
-	/* What it waits for may take another second; the figures are there. */
+	/* What they wait for may take another second; the figures are there. */
 	report_ticks(mode);
 	fflush(stdout);
-	pthread_join(worker, NULL);
+	for (long i = 0; i < count; i++)
+		pthread_join(workers[i], NULL);
+	free(workers);
+}
+
+/* --- many that compute --- */
+static long turn_rounds; /* of compute(); 0: no end of a turn */
+
+static void compute(long rounds)
+{
+	uint64_t number = 1;
+
+	for (long i = 0; i < rounds; i++) {
+		number = number * 6364136223846793005U + 1442695040888963407U;
+		__asm__ volatile("" ::"r"(number));
+	}
+}
+
+/* The fastest of a few, lest another process have had its turn meanwhile. */
+static double rounds_per_us(void)
+{
+	int64_t best_ns = INT64_MAX;
+
+	for (int i = 0; i < 20; i++) {
+		int64_t started_ns = now_ns();
+
+		compute(BATCH);
+		if (now_ns() - started_ns < best_ns)
+			best_ns = now_ns() - started_ns;
+	}
+	return BATCH * 1000.0 / (double)best_ns;
+}
+
+static void *take_turns(void *arg)
+{
+	while (goes_on()) {
+		compute(turn_rounds != 0 ? turn_rounds : BATCH);
+		if (turn_rounds == 0)
+			continue;
+		__atomic_add_fetch(&work, 1, __ATOMIC_RELAXED);
+		sched_yield();
+	}
+	return arg;
 }
 
 /* --- cached reads --- */
@@ -237,14 +299,22 @@ static void *measure_cached(void *arg)
 	return arg;
 }
 
-static void run_alone(void *(*run)(void *))
+static long number(const char *text, long least, long most)
 {
-	pthread_t thread;
+	char *end = NULL;
+	long value = text == NULL ? 0 : strtol(text, &end, 10);
 
-	errno = pthread_create(&thread, NULL, run, NULL);
-	if (errno != 0)
-		die("pthread_create");
-	pthread_join(thread, NULL);
+	if (end == NULL || end == text || *end != '\0' || value < least || value > most)
+		usage_error();
+	return value;
+}
+
+static void run_busy(const char *threads, const char *turn_us)
+{
+	long count = number(threads, 1, 1000000);
+
+	turn_rounds = (long)((double)number(turn_us, 0, 1000000) * rounds_per_us());
+	run_beside_ticks("busy", take_turns, count);
 }
 
 static void open_file(const char *name, int flags)
@@ -263,7 +333,7 @@ static void run_with_lock(void)
 
 	if (holder < 0)
 		die("fork");
-	run_beside_ticks("flock", take_lock);
+	run_beside_ticks("flock", take_lock, 1);
 	kill(holder, SIGKILL);
 	waitpid(holder, NULL, 0);
 }
@@ -271,27 +341,26 @@ static void run_with_lock(void)
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
-	int at_seconds = strcmp(mode, "idle") == 0 ? 2 : 3;
+	int at_seconds = strcmp(mode, "idle") == 0 ? 2 : strcmp(mode, "busy") == 0 ? 4 : 3;
 
-	if (argc > at_seconds) {
-		seconds = strtol(argv[at_seconds], NULL, 10);
-		if (seconds < 1 || seconds > 3600)
-			usage_error();
-	}
+	if (argc > at_seconds)
+		seconds = number(argv[at_seconds], 1, 3600);
 	if (strcmp(mode, "idle") == 0) {
-		run_beside_ticks(mode, do_nothing);
+		run_beside_ticks(mode, do_nothing, 1);
 	} else if (strcmp(mode, "read") == 0) {
 		open_file(argv[2], O_RDONLY);
-		run_beside_ticks(mode, read_cold);
+		run_beside_ticks(mode, read_cold, 1);
 	} else if (strcmp(mode, "fsync") == 0) {
 		open_file(argv[2], O_RDWR | O_CREAT);
-		run_beside_ticks(mode, write_and_sync);
+		run_beside_ticks(mode, write_and_sync, 1);
 	} else if (strcmp(mode, "flock") == 0) {
 		open_file(argv[2], O_RDWR | O_CREAT);
 		run_with_lock();
 	} else if (strcmp(mode, "cached") == 0) {
 		open_file(argv[2], O_RDONLY);
-		run_alone(measure_cached);
+		pthread_join(start(measure_cached), NULL);
+	} else if (strcmp(mode, "busy") == 0 && argc > 3) {
+		run_busy(argv[2], argv[3]);
 	} else {
 		usage_error();
 	}
