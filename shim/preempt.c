@@ -257,7 +257,10 @@ bool weft__preempt_tick(struct weft__thread *me, const siginfo_t *info,
 		weft__end_slice(&weft__process);
 		return true;
 	}
-	return is_glance ? look_for_others(me, reg) : end_slice_in_time(me);
+	if (!(is_glance ? look_for_others(me, reg) : end_slice_in_time(me)))
+		return false;
+	weft__run_stopped(&me->task);
+	return true;
 }
 
 void weft__preempt_make_way(struct weft__thread *me)
