@@ -62,7 +62,8 @@ static struct {
 	bool never;        /* one has interrupted a call that could not be restarted */
 	unsigned int vain; /* how many have found nobody waiting by looking at memory, in a row */
 	unsigned int needless;    /* how many have found that the hub had its turns, in a row */
-	uint64_t looks, switches; /* how many there had been at the last one */
+	uint64_t in_ns;           /* how long after the last one it goes off */
+	uint64_t looks, switches; /* how many there had been then */
 	uint64_t ns;              /* from one to the next */
 } glance = {.timer = -1};
 
@@ -127,6 +128,7 @@ static void glance_in(uint64_t ns)
 	}
 	glance.looks = weft__stats.looks;
 	glance.switches = weft__stats.switches;
+	glance.in_ns = ns;
 	set_glance(ns);
 }
 
@@ -184,7 +186,8 @@ static bool others_go_first(const struct weft__thread *me)
 {
 	if (me == NULL || me->task.inside)
 		return false;
-	if (weft__process.ready.first != NULL && glance.switches == weft__stats.switches)
+	if (weft__process.ready.first != NULL && glance.switches == weft__stats.switches &&
+	    glance.in_ns >= LOOK_NS)
 		return true;
 	return weft__hub_called(&weft__process);
 }
