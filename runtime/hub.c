@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -164,6 +165,19 @@ int weft__hub_bell(const struct weft__carrier *carrier)
 int weft__hub_set(const struct weft__carrier *carrier)
 {
 	return carrier->hub->set;
+}
+
+bool weft__hub_called(const struct weft__carrier *carrier)
+{
+	const struct weft__timer *timer = carrier->timers.first;
+	struct pollfd set = {.fd = carrier->hub->set, .events = POLLIN};
+
+	if (carrier->attention || __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED) != NULL ||
+	    (timer != NULL && timer->deadline_ns <= weft__now_ns()))
+		return true;
+	/* What an edge has told is not taken by this, as it would be by epoll_wait(2). */
+	return weft__denied[SYS_poll] ? carrier->registered != 0
+				      : weft__poll_now(&set, 1) > 0;
 }
 
 /* Until when the loop has nothing to do, in milliseconds; -1: until a descriptor of it is ready. */

@@ -32,6 +32,13 @@ WEFT__SHARED void weft__hub_run(struct weft__carrier *carrier) __attribute__((no
 WEFT__SHARED void weft__hub_ring(struct weft__carrier *carrier);
 
 /**
+ * Whether the hub, in its turn, would wake somebody.
+ *
+ * Context    the carrier's thread while no code of weft's is interrupted, a signal handler too
+ */
+WEFT__SHARED bool weft__hub_called(const struct weft__carrier *carrier);
+
+/**
  * Make do without the calls that are denied from now on (denied.h).
  *
  * @return whether descriptors can still be waited for: else weft__ready_wait() is an error

@@ -202,6 +202,11 @@ void weft__tick(struct weft__carrier *carrier)
 	carrier->turns = LOOK_EVERY;
 }
 
+void weft__look_soon(struct weft__carrier *carrier)
+{
+	carrier->turns = LOOK_EVERY;
+}
+
 void weft__run_ready(struct weft__carrier *carrier)
 {
 	struct weft_task *task;

@@ -234,6 +234,13 @@ static inline void weft__end_slice(struct weft__carrier *carrier)
 WEFT__SHARED void weft__tick(struct weft__carrier *carrier);
 
 /**
+ * Let the hub have its turn at the next switch.
+ *
+ * Context    the carrier's thread, a signal handler too
+ */
+WEFT__SHARED void weft__look_soon(struct weft__carrier *carrier);
+
+/**
  * Count what the running task does without waiting, and yield when it is enough.
  *
  * Switches   now and then

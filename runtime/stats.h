@@ -10,6 +10,16 @@
 struct weft_task;
 struct weft__carrier;
 
+/** How many start routines are kept of those whose tasks compute long. */
+#define WEFT__HOGS 32
+
+/** A start routine, and what its tasks have had without a switch. */
+struct weft__hog {
+	uint64_t name;       /* weft__stats_name() of them */
+	uint64_t preempted;  /* how often one was stopped */
+	uint64_t longest_ns; /* 0, and preempted too: the place is free */
+};
+
 struct weft__stats {
 	uint64_t tasks; /* started in all */
 	uint64_t switches;
@@ -17,8 +27,9 @@ struct weft__stats {
 	uint64_t idle_waits; /* of those, the ones that had time to wait */
 	uint64_t offloads;
 	unsigned int offload_threads;
-	uint64_t longest_run_ns;   /* without a switch; only while WEFT__WATCH_RUNS */
-	uint64_t longest_run_task; /* weft__stats_name() of who it was */
+	uint64_t longest_run_ns;           /* without a switch; only while WEFT__WATCH_RUNS */
+	uint64_t longest_run_task;         /* weft__stats_name() of who it was */
+	struct weft__hog hogs[WEFT__HOGS]; /* in no order; only while WEFT__WATCH_RUNS */
 };
 
 extern WEFT__SHARED struct weft__stats weft__stats;
@@ -42,5 +53,15 @@ extern WEFT__SHARED uint64_t (*weft__stats_name)(const struct weft_task *task);
 
 /** While watched: note that a task stops running now, or that the hub does (NULL). */
 void weft__run_ended(struct weft__carrier *carrier, struct weft_task *task);
+
+/**
+ * Note that a task which computes is made to make way, if anybody wants to know.
+ *
+ * Context    the carrier's thread, a signal handler too unless it interrupts weft's code
+ */
+WEFT__SHARED void weft__run_stopped(const struct weft_task *task);
+
+/** Whether one has been stopped more often than another or, of equals, has run longer. */
+WEFT__SHARED bool weft__hog_is_worse(const struct weft__hog *hog, const struct weft__hog *other);
 
 #endif

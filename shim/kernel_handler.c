@@ -153,7 +153,7 @@ static void make_way(struct frame *frame)
 	struct weft__thread *me = weft__thread_here();
 
 	weft__mask_open();
-	weft__preempt();
+	weft__preempt_make_way(me);
 	me->task.attention = 0;
 	weft__signals_check(me);
 	weft__mask_close();

@@ -26,6 +26,9 @@ bool weft__preempt_end(void);
 bool weft__preempt_tick(struct weft__thread *me, const siginfo_t *info,
 			const struct weft__ucontext *ucontext);
 
+/** Stop the running task, for a tick or another's signal. Switches. Context: a task, in weft's code. */
+void weft__preempt_make_way(struct weft__thread *me);
+
 /** The next call waits in the kernel, and is not to be interrupted. Context: a task, in weft's code. */
 void weft__preempt_not(void);
 

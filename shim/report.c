@@ -1,12 +1,18 @@
 /* Statistics for a person to read, at the end of the process (WEFT_STATS=1). */
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "catch.h"
 #include "loaded.h"
+#include "rules.h"
 #include "shim.h"
 #include "stats.h"
 #include "thread.h"
+
+/* As many of the worst are named. */
+#define MOST_HOGS 5
 
 struct weft__counts weft__counts;
 static bool reported; /* or not this process's to report */
@@ -35,19 +41,42 @@ static void report_counts(const char *title, const uint64_t *count)
 	weft__say("%s:%s", title, used == 0 ? " none" : line);
 }
 
-static void report_longest_run(void)
+/* Where a thread begins, as a person would name it: a function, or a place in an object. */
+static void name_entry(char *text, size_t room, uint64_t entry)
 {
 	Dl_info info;
-	void *entry = (void *)weft__stats.longest_run_task;
-	double ms = (double)weft__stats.longest_run_ns / 1e6;
 
-	if (entry == NULL)
-		weft__say("longest time without a switch: %.3f ms, in the main thread", ms);
-	else if (dladdr(entry, &info) != 0 && info.dli_sname != NULL)
-		weft__say("longest time without a switch: %.3f ms, in %s", ms, info.dli_sname);
+	if (entry == 0)
+		snprintf(text, room, "the main thread");
+	else if (dladdr((void *)entry, &info) == 0 || info.dli_fname == NULL)
+		snprintf(text, room, "a thread begun at %#llx", (unsigned long long)entry);
+	else if (info.dli_sname != NULL)
+		snprintf(text, room, "%s", info.dli_sname);
 	else
-		weft__say("longest time without a switch: %.3f ms, in a thread begun at %p", ms,
-			  entry);
+		snprintf(text, room, "%s+%#llx", weft__base_name(info.dli_fname),
+			 (unsigned long long)(entry - (uintptr_t)info.dli_fbase));
+}
+
+static int worse_first(const void *a, const void *b)
+{
+	return (int)weft__hog_is_worse(b, a) - (int)weft__hog_is_worse(a, b);
+}
+
+static void report_runs(void)
+{
+	struct weft__hog hogs[WEFT__HOGS];
+	char name[200];
+
+	name_entry(name, sizeof(name), weft__stats.longest_run_task);
+	weft__say("longest time without a switch: %.3f ms, in %s",
+		  (double)weft__stats.longest_run_ns / 1e6, name);
+	memcpy(hogs, weft__stats.hogs, sizeof(hogs));
+	qsort(hogs, WEFT__HOGS, sizeof(*hogs), worse_first);
+	for (int i = 0; i < MOST_HOGS && (hogs[i].preempted | hogs[i].longest_ns) != 0; i++) {
+		name_entry(name, sizeof(name), hogs[i].name);
+		weft__say("hog: %s, stopped %llu times, at most %.3f ms without a switch", name,
+			  (unsigned long long)hogs[i].preempted, (double)hogs[i].longest_ns / 1e6);
+	}
 }
 
 void weft__report_begin(void)
@@ -98,5 +127,5 @@ void weft__report(void)
 		  weft__stats.offload_threads);
 	report_counts("parks", weft__counts.parks);
 	report_counts("may have blocked the kernel thread", weft__counts.blocked);
-	report_longest_run();
+	report_runs();
 }

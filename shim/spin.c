@@ -2,15 +2,20 @@
  * See spin.h. A task waits if there is a way through the code, from where it was stopped back to
  * there, that
  *
- *   - makes no call, and no stores but those that try for a lock (xchg, cmpxchg, bts)
+ *   - makes no call, and no stores but those that try for a lock (xchg, cmpxchg, bts), and copies
+ *     to places on the stack
  *   - loads something, or has a `pause`
  *   - leaves nothing of what the registers were: after two rounds, no register it writes depends on
  *     one that it writes; save for those that only count, being stepped by a constant and compared
  *
  * For whoever goes that way twice can go on so for ever. A sum, a search and a walk along a list have
  * registers that depend on what they were; a look at one word has not, nor has a look at a word of
- * each of several threads. What the compiler does not keep in registers (-O0) has stores, and is
- * not recognised.
+ * each of several threads.
+ *
+ * What the compiler does not keep in registers (-O0) it keeps on the stack, at places that are told
+ * by the distance from rbp or rsp. They are taken for registers more, and are given copies only: of
+ * what has been loaded, of what some instruction names, whether one was equal to another. Whatever else
+ * such a place is known by, a pointer say, nothing is counted or added up by copying.
  */
 #include "spin.h"
 
@@ -28,6 +33,13 @@
 
 #define REGISTERS 16U
 
+/* The most places on the stack that a way uses. They are numbered behind the registers. */
+#define PLACES 8U
+#define VALUES (REGISTERS + PLACES)
+
+#define RBP_BIT (1U << (ZYDIS_REGISTER_RBP - ZYDIS_REGISTER_RAX))
+#define RSP_BIT (1U << (ZYDIS_REGISTER_RSP - ZYDIS_REGISTER_RAX))
+
 struct instruction {
 	ZydisDecodedInstruction decoded;
 	ZydisDecodedOperand operand[ZYDIS_MAX_OPERAND_COUNT];
@@ -42,12 +54,24 @@ struct code {
 	uint8_t bytes[2 * REACH];
 };
 
-/* What has been seen on a way. Sets of registers are by register_bit(). */
+/* A place on the stack: a distance from rbp or rsp. */
+struct place {
+	ZydisRegister base;
+	int64_t at;
+};
+
+/* What has been seen on a way. Sets of registers and places are by value_bit(). */
 struct way {
-	uint16_t from[REGISTERS]; /* those whose values at the start each one's value depends on */
-	uint16_t written;
-	uint16_t set;  /* of those, other than by a step */
-	uint16_t used; /* read other than by a step or a comparison */
+	uint32_t from[VALUES]; /* those whose values at the start each one's value depends on */
+	uint32_t written;
+	uint32_t set;       /* of those, other than by a step */
+	uint32_t used;      /* read other than by a step or a comparison */
+	uint32_t looked;    /* places that were read */
+	uint32_t made;      /* what they have was computed */
+	uint32_t addresses; /* registers that have the address of a place, points_to[] */
+	uint8_t points_to[REGISTERS];
+	struct place place[PLACES];
+	unsigned int places;
 	bool looks;
 	int branches;
 	uint8_t seen[2 * REACH / 8]; /* where it has been, a bit for each byte of the code */
@@ -120,12 +144,12 @@ static bool is_for_work(ZydisRegister reg)
 }
 
 /* 0: not one of the general registers. */
-static uint16_t register_bit(ZydisRegister reg)
+static uint32_t register_bit(ZydisRegister reg)
 {
 	ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 
 	if (whole >= ZYDIS_REGISTER_RAX && whole <= ZYDIS_REGISTER_R15)
-		return (uint16_t)(1U << (whole - ZYDIS_REGISTER_RAX));
+		return 1U << (whole - ZYDIS_REGISTER_RAX);
 	return 0;
 }
 
@@ -137,7 +161,7 @@ static bool tries_lock(const struct instruction *insn)
 }
 
 /* The register that an instruction steps by a constant; 0: it does something else. */
-static uint16_t stepped(const struct instruction *insn)
+static uint32_t stepped(const struct instruction *insn)
 {
 	const ZydisDecodedOperand *to = &insn->operand[0], *by = &insn->operand[1];
 
@@ -175,77 +199,178 @@ static bool compares(const struct instruction *insn)
 	       insn->decoded.mnemonic == ZYDIS_MNEMONIC_TEST;
 }
 
-/* What an instruction does with the general registers; false when no way that waits has it. */
-static bool list_registers(struct way *way, const struct instruction *insn, uint16_t *read,
-			   uint16_t *written)
+static bool on_stack(const ZydisDecodedOperandMem *mem)
+{
+	return (mem->base == ZYDIS_REGISTER_RBP || mem->base == ZYDIS_REGISTER_RSP) &&
+	       mem->index == ZYDIS_REGISTER_NONE && mem->segment != ZYDIS_REGISTER_FS &&
+	       mem->segment != ZYDIS_REGISTER_GS;
+}
+
+/* The number of the place on the stack that an operand is; 0: it is none, or there is no room. */
+static unsigned int place_of(struct way *way, const ZydisDecodedOperandMem *mem)
+{
+	uint32_t base = register_bit(mem->base);
+
+	if (mem->index == ZYDIS_REGISTER_NONE && mem->disp.value == 0 &&
+	    (way->addresses & base) != 0)
+		return way->points_to[__builtin_ctz(base)];
+	if (!on_stack(mem))
+		return 0;
+	for (unsigned int i = 0; i < way->places; i++)
+		if (way->place[i].base == mem->base && way->place[i].at == mem->disp.value)
+			return REGISTERS + i;
+	if (way->places == PLACES)
+		return 0;
+	way->place[way->places] = (struct place){mem->base, mem->disp.value};
+	return REGISTERS + way->places++;
+}
+
+/* Whether what an instruction writes is a copy, or one of two values. */
+static bool copies(const struct instruction *insn)
+{
+	const ZydisDecodedOperand *from = &insn->operand[1];
+
+	switch (insn->decoded.mnemonic) {
+	case ZYDIS_MNEMONIC_MOV:
+	case ZYDIS_MNEMONIC_MOVZX:
+	case ZYDIS_MNEMONIC_MOVSX:
+	case ZYDIS_MNEMONIC_MOVSXD:
+	case ZYDIS_MNEMONIC_CDQE:
+	case ZYDIS_MNEMONIC_XCHG:
+	case ZYDIS_MNEMONIC_CMPXCHG:
+		return true;
+	case ZYDIS_MNEMONIC_LEA:
+		return on_stack(&from->mem) || (from->mem.base == ZYDIS_REGISTER_RIP &&
+						from->mem.index == ZYDIS_REGISTER_NONE);
+	default:
+		return insn->decoded.meta.category == ZYDIS_CATEGORY_SETCC || clears(insn);
+	}
+}
+
+/* What an instruction does with registers and places. */
+struct effect {
+	uint32_t addresses; /* read to find the memory it is about */
+	uint32_t read, written;
+};
+
+/* An operand in memory; false when no way that waits has it. */
+static bool list_memory(struct way *way, const struct instruction *insn,
+			const ZydisDecodedOperand *op, struct effect *effect)
+{
+	bool writes = (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
+	unsigned int place;
+
+	effect->addresses |= register_bit(op->mem.base) | register_bit(op->mem.index);
+	if (op->mem.type != ZYDIS_MEMOP_TYPE_MEM)
+		return true;
+	way->used |= effect->addresses;
+	place = place_of(way, &op->mem);
+	if (writes && !tries_lock(insn)) {
+		if (place != 0)
+			effect->written |= 1U << place;
+		return place != 0 && insn->decoded.mnemonic == ZYDIS_MNEMONIC_MOV;
+	}
+	if (place != 0)
+		effect->read |= 1U << place;
+	else
+		way->looks = true;
+	way->looked |= effect->read >> REGISTERS << REGISTERS;
+	return true;
+}
+
+/* All operands; false when no way that waits has it. */
+static bool list_values(struct way *way, const struct instruction *insn, struct effect *effect)
 {
 	for (size_t i = 0; i < insn->decoded.operand_count; i++) {
 		const ZydisDecodedOperand *op = &insn->operand[i];
 		bool writes = (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
 
 		if (op->type == ZYDIS_OPERAND_TYPE_MEMORY) {
-			*read |= register_bit(op->mem.base) | register_bit(op->mem.index);
-			if (op->mem.type != ZYDIS_MEMOP_TYPE_MEM)
-				continue;
-			way->used |= register_bit(op->mem.base) | register_bit(op->mem.index);
-			if (writes && !tries_lock(insn))
+			if (!list_memory(way, insn, op, effect))
 				return false;
-			way->looks = true;
 		} else if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
 			if ((op->actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0)
-				*read |= register_bit(op->reg.value);
+				effect->read |= register_bit(op->reg.value);
 			if (writes && register_bit(op->reg.value) == 0 &&
 			    is_for_work(op->reg.value))
 				return false;
 			if (writes)
-				*written |= register_bit(op->reg.value);
+				effect->written |= register_bit(op->reg.value);
 		}
 	}
 	return true;
 }
 
+/* A register is given the address of a place on the stack, or anything else. */
+static void note_address(struct way *way, const struct instruction *insn, uint32_t written)
+{
+	unsigned int place = 0;
+
+	way->addresses &= ~written;
+	if (insn->decoded.mnemonic == ZYDIS_MNEMONIC_LEA && on_stack(&insn->operand[1].mem))
+		place = place_of(way, &insn->operand[1].mem);
+	if (place == 0 || written == 0)
+		return;
+	way->addresses |= written;
+	way->points_to[__builtin_ctz(written)] = (uint8_t)place;
+}
+
 /* Add an instruction to a way; false when no way that waits has it. */
 static bool add(struct way *way, const struct instruction *insn)
 {
-	uint16_t read = 0, written = 0, from = 0;
-	bool steps = stepped(insn) != 0;
+	struct effect effect = {.read = 0};
+	uint32_t made = way->made, from = 0;
 
-	if (!list_registers(way, insn, &read, &written))
+	if (!list_values(way, insn, &effect))
 		return false;
 	way->looks = way->looks || insn->decoded.mnemonic == ZYDIS_MNEMONIC_PAUSE;
 	if (clears(insn))
-		read = 0;
-	for (unsigned int reg = 0; reg < REGISTERS; reg++)
-		if ((read >> reg & 1) != 0)
-			from |= way->from[reg];
-	for (unsigned int reg = 0; reg < REGISTERS; reg++)
-		if ((written >> reg & 1) != 0)
-			way->from[reg] = from;
-	if (!steps) {
-		way->set |= written;
+		effect.read = 0;
+	for (unsigned int value = 0; value < VALUES; value++)
+		if (((effect.read | effect.addresses) >> value & 1) != 0)
+			from |= way->from[value];
+	for (unsigned int value = 0; value < VALUES; value++)
+		if ((effect.written >> value & 1) != 0)
+			way->from[value] = from;
+	way->made &= ~effect.written;
+	if (!copies(insn) || (effect.read & made) != 0)
+		way->made |= effect.written;
+	if (stepped(insn) == 0) {
+		way->set |= effect.written;
 		if (!compares(insn))
-			way->used |= read;
+			way->used |= effect.read | effect.addresses;
 	}
-	way->written |= written;
-	return true;
+	way->written |= effect.written;
+	note_address(way, insn, effect.written);
+	return way->made >> REGISTERS == 0;
+}
+
+/* Whether all places on the stack are where they were, and have been given copies. */
+static bool only_copied(const struct way *way)
+{
+	for (unsigned int place = REGISTERS; place < VALUES; place++)
+		if ((way->written >> place & 1) != 0 && (way->from[place] & way->made) != 0)
+			return false;
+	return way->places == 0 || (way->written & (RBP_BIT | RSP_BIT)) == 0;
 }
 
 /* Whether a way that has come back to its start waits. */
 static bool waits(const struct way *way)
 {
-	for (unsigned int reg = 0; reg < REGISTERS; reg++) {
-		bool counts = ((way->set | way->used) >> reg & 1) == 0;
-		uint16_t before = 0;
+	for (unsigned int value = 0; value < VALUES; value++) {
+		bool counts = ((way->set | way->used) >> value & 1) == 0;
+		uint32_t before = 0;
 
-		if ((way->written >> reg & 1) == 0 || counts)
+		if ((way->written >> value & 1) == 0 || counts)
 			continue;
-		for (unsigned int by = 0; by < REGISTERS; by++)
-			if ((way->from[reg] >> by & 1) != 0)
+		for (unsigned int by = 0; by < VALUES; by++)
+			if ((way->from[value] >> by & 1) != 0)
 				before |= way->from[by];
 		if ((before & way->written) != 0)
 			return false;
 	}
-	return way->looks;
+	/* What it has put somewhere itself tells it nothing. */
+	return (way->looks || (way->looked & ~way->written) != 0) && only_copied(way);
 }
 
 /* Note that a way has come to `at`; whether it had been there. */
@@ -292,8 +417,8 @@ static bool find_wait(struct code *code, uintptr_t pc)
 {
 	struct way way = {.looks = false};
 
-	for (unsigned int reg = 0; reg < REGISTERS; reg++)
-		way.from[reg] = (uint16_t)(1U << reg);
+	for (unsigned int value = 0; value < VALUES; value++)
+		way.from[value] = 1U << value;
 	return leads_back(code, way, pc, pc, true);
 }
 

@@ -47,6 +47,7 @@ struct weft__thread {
 	struct weft__link queue; /* struct queued_signal of pending.c, oldest first */
 	stack_t altstack;        /* sigaltstack(2) */
 	uintptr_t spare_stack;   /* where weft goes on when its own may be small; 0: none */
+	uint64_t run;            /* the number of the run in which a tick found it (preempt.c) */
 
 	struct weft__link pi; /* its place among those who wait (call_futex_pi.c) */
 	uintptr_t pi_word;    /* where it waits; 0: nowhere, or it was given the lock */

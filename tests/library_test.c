@@ -87,6 +87,42 @@ Test(library, statistics_go_to_stderr_alone)
 	expect_inside(&outcome, 1, "changed");
 }
 
+/* How often the threads of a start routine were stopped, and where the statistics name it. */
+static long stopped(const struct outcome *outcome, const char *routine, const char **ret_place)
+{
+	char line[100];
+	long times = -1;
+
+	snprintf(line, sizeof(line), "weft: hog: %s", routine);
+	*ret_place = strstr(outcome->err, line);
+	cr_assert(*ret_place != NULL, "no '%s' in:\n%s", line, outcome->err);
+	snprintf(line, sizeof(line), "weft: hog: %s%%*[^,], stopped %%ld times", routine);
+	if (strchr(routine, '+') == NULL)
+		snprintf(line, sizeof(line), "weft: hog: %s, stopped %%ld times", routine);
+	cr_expect_eq(sscanf(*ret_place, line, &times), 1);
+	return times;
+}
+
+Test(library, statistics_name_the_start_routines_that_compute_most)
+{
+	char *const argv[] = {GUEST_DIR "/hogs", NULL};
+	char *const settings[] = {"WEFT_STATS=1", NULL};
+	struct outcome outcome = run_program(UNDER_WEFT, argv, settings);
+	long most, unnamed, less, only_waited = 0;
+	const char *place[4];
+
+	expect_exit(&outcome, 0);
+	most = stopped(&outcome, "compute_most", &place[0]);
+	unnamed = stopped(&outcome, "hogs+0x", &place[1]);
+	less = stopped(&outcome, "compute_less", &place[2]);
+	if (strstr(outcome.err, "hog: wait_only") != NULL)
+		only_waited = stopped(&outcome, "wait_only", &place[3]);
+	cr_expect(most > unnamed && unnamed > less && less > 0 && only_waited == 0, "stderr:\n%s",
+		  outcome.err);
+	cr_expect(place[0] < place[1] && place[1] < place[2], "stderr:\n%s", outcome.err);
+	forget_outcome(&outcome);
+}
+
 Test(library, a_bad_setting_is_one_line_and_the_default_is_used)
 {
 	struct outcome outcome = look_inside(UNDER_WEFT, "10", "WEFT_STATS=banana", NULL);

@@ -34,6 +34,25 @@ LOOP(followed, "mov (%rdi), %rax\n\tcmpq $0, 8(%rax)\n\tje followed")
 LOOP(tried, "mov $1, %eax\n\txchg %eax, (%rdi)\n\ttest %eax, %eax\n\tjne tried")
 LOOP(swapped, "xor %eax, %eax\n\tlock cmpxchg %ecx, (%rdi)\n\tjne swapped")
 
+/* What GCC makes of such loops without optimisation: a flag, a lock, a word that is another's turn. */
+LOOP(kept, "mov -24(%rbp), %rax\n\tmov %rax, -8(%rbp)\n\tmov -8(%rbp), %rax\n\tmov (%rax), %eax\n\t"
+	   "mov %eax, -12(%rbp)\n\tmov -12(%rbp), %eax\n\ttest %eax, %eax\n\tje kept")
+LOOP(kept_turn,
+     "lea kept_turn(%rip), %rax\n\tmov %rax, -8(%rsp)\n\tmov -8(%rsp), %rax\n\tmov (%rax), %eax\n\t"
+     "mov %eax, -12(%rsp)\n\tmov -12(%rsp), %eax\n\tcmp -20(%rsp), %eax\n\tjne kept_turn")
+LOOP(kept_truth, "mov -8(%rbp), %rax\n\tmov (%rax), %eax\n\ttest %eax, %eax\n\tsete %al\n\tmov "
+		 "%al, -9(%rbp)\n\t"
+		 "cmpb $0, -9(%rbp)\n\tjne kept_truth")
+LOOP(kept_exchange,
+     "mov -40(%rbp), %rax\n\tmov %rax, -8(%rbp)\n\tmovl $1, -24(%rbp)\n\tmov -24(%rbp), %eax\n\t"
+     "mov %eax, %edx\n\tmov -8(%rbp), %rax\n\txchg %edx, (%rax)\n\tmov %edx, %eax\n\t"
+     "mov %eax, -28(%rbp)\n\tmov -28(%rbp), %eax\n\ttest %eax, %eax\n\tjne kept_exchange")
+LOOP(kept_swap,
+     "movl $0, -12(%rbp)\n\tmov -24(%rbp), %rax\n\tmov %rax, -8(%rbp)\n\tmovl $1, -16(%rbp)\n\t"
+     "mov -16(%rbp), %eax\n\tmov %eax, %ecx\n\tmov -8(%rbp), %rsi\n\tlea -12(%rbp), %rdx\n\t"
+     "mov (%rdx), %eax\n\tlock cmpxchg %ecx, (%rsi)\n\tmov %eax, %ecx\n\tsete %al\n\t"
+     "test %al, %al\n\tjne 1f\n\tmov %ecx, (%rdx)\n1:\txor $1, %eax\n\ttest %al, %al\n\t"
+     "jne kept_swap")
 LOOP(apart, "jmp 2f\n1:\tpause\n\tjmp 3f\n2:\n3:\tmov (%rdx), %rax\n\ttest %rax, %rax\n\tje 1b")
 
 /* at work */
@@ -51,6 +70,25 @@ LOOP(hashed, "movzbl (%rdi), %edx\n\tinc %rdi\n\timul $31, %eax, %eax\n\tadd %ed
 	     "jne hashed")
 LOOP(only_counted, "dec %ecx\n\tjne only_counted")
 LOOP(counter, "lock incl (%rdi)\n\tdec %ecx\n\tjne counter")
+LOOP(counted_kept, "addl $1, -4(%rbp)\n\tmov -4(%rbp), %eax\n\tcmp (%rdi), %eax\n\tjl counted_kept")
+LOOP(added_kept,
+     "mov -16(%rbp), %rax\n\tmov (%rax), %eax\n\tadd -4(%rbp), %eax\n\tmov %eax, -4(%rbp)\n\t"
+     "cmp $1000, %eax\n\tjl added_kept")
+/* -16(%rbp) may have the address of -4(%rbp). */
+LOOP(added_behind,
+     "mov -16(%rbp), %rax\n\tmov (%rax), %eax\n\tadd $1, %eax\n\tmov %eax, -4(%rbp)\n\t"
+     "cmp $1000, %eax\n\tjl added_behind")
+LOOP(listed_kept,
+     "mov -8(%rbp), %rax\n\tmov (%rax), %rax\n\tmov %rax, -8(%rbp)\n\tcmpq $0, -8(%rbp)\n\t"
+     "jne listed_kept")
+LOOP(searched_kept,
+     "mov -8(%rbp), %rax\n\tlea 4(%rax), %rdx\n\tmov %rdx, -8(%rbp)\n\tmov (%rax), %eax\n\t"
+     "cmp %eax, -12(%rbp)\n\tjne searched_kept")
+LOOP(looked_at_own,
+     "movl $0, -4(%rbp)\n\tmov -4(%rbp), %eax\n\ttest %eax, %eax\n\tje looked_at_own")
+LOOP(stored_by_pointer,
+     "mov -8(%rbp), %rax\n\tmov (%rcx), %edx\n\tmov %edx, (%rax)\n\ttest %edx, %edx\n\t"
+     "je stored_by_pointer")
 LOOP(straight, "mov (%rdi), %eax\n\ttest %eax, %eax\n\tnop")
 
 /* Of the instructions from `at` to `end`, those where a task that was stopped would be waiting. */
@@ -90,7 +128,20 @@ Test(spins, loops_that_only_look_wait)
 	WAITS(followed);
 	WAITS(tried);
 	WAITS(swapped);
+	WAITS(kept);
+	WAITS(kept_turn);
+	WAITS(kept_truth);
+	WAITS(kept_exchange);
 	expect("apart", apart + 2, apart_end, true);
+}
+
+/* Where what the compare is about has been looked up already, the place it stands at is not known. */
+Test(spins, most_of_a_loop_that_swaps_words_on_the_stack_waits)
+{
+	int waiting, all;
+
+	count(kept_swap, kept_swap_end, &waiting, &all);
+	cr_expect(waiting >= all / 2, "waits at %d of %d instructions", waiting, all);
 }
 
 Test(spins, loops_that_get_on_work)
@@ -107,5 +158,12 @@ Test(spins, loops_that_get_on_work)
 	WORKS(hashed);
 	WORKS(only_counted);
 	WORKS(counter);
+	WORKS(counted_kept);
+	WORKS(added_kept);
+	WORKS(added_behind);
+	WORKS(listed_kept);
+	WORKS(searched_kept);
+	WORKS(looked_at_own);
+	WORKS(stored_by_pointer);
 	WORKS(straight);
 }
