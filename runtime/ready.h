@@ -8,6 +8,7 @@
 #ifndef WEFT_READY_H
 #define WEFT_READY_H
 
+#include <errno.h>
 #include <poll.h>
 
 #include "scheduler.h"
@@ -134,6 +135,20 @@ WEFT__SHARED int weft__ready_wait(struct weft__fd *fd, int number, int events,
  * may be. revents mean nothing but after a number of ready ones.
  */
 WEFT__SHARED int weft__ready_wait_any(struct pollfd *fds, nfds_t n, uint64_t deadline_ns);
+
+/**
+ * Ask poll(2) without waiting. It looks for a signal all the same when nothing is ready, and one of
+ * weft's own timers (the shim's) is no answer.
+ */
+static inline long weft__poll_now(struct pollfd *fds, nfds_t n)
+{
+	long ready;
+
+	do
+		ready = weft__raw(SYS_poll, fds, n, 0);
+	while (weft__unlikely(ready == -EINTR));
+	return ready;
+}
 
 /** Whether poll(2) would find none ready, by what has been read and no event since. */
 WEFT__SHARED bool weft__ready_none(const struct pollfd *fds, nfds_t n);

@@ -180,7 +180,7 @@ int weft_wait_fd(int fd, int events, uint64_t deadline_ns)
 	if ((events & WEFT_OUT) != 0)
 		poll_fd.events |= POLLOUT;
 	for (;;) {
-		long n = weft__raw(SYS_poll, &poll_fd, 1, 0);
+		long n = weft__poll_now(&poll_fd, 1);
 		int result;
 
 		if (n < 0)

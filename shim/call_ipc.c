@@ -21,8 +21,12 @@
 static long try_semop(const struct weft__call *c)
 {
 	struct timespec now = {0, 0};
+	long result;
 
-	return weft__raw(SYS_semtimedop, c->arg[0], c->arg[1], c->arg[2], &now);
+	do
+		result = weft__raw(SYS_semtimedop, c->arg[0], c->arg[1], c->arg[2], &now);
+	while (result == -EINTR); /* it has slept for no time, and a signal come meanwhile */
+	return result;
 }
 
 long on_semtimedop(struct weft__call *c)

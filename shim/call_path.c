@@ -191,7 +191,7 @@ static bool has_writer(long number)
 {
 	struct pollfd events = {.fd = (int)number, .events = POLLIN};
 
-	return weft__raw(SYS_read, number, 8L, 1L) != 0 || weft__raw(SYS_poll, &events, 1L, 0) > 0;
+	return weft__raw(SYS_read, number, 8L, 1L) != 0 || weft__poll_now(&events, 1) > 0;
 }
 
 /* The FIFO is open then, as writers are to see, but its number is nobody's before there is one. */

@@ -81,7 +81,7 @@ static long look_and_wait(const struct weft__call *c, struct pollfd *fds, nfds_t
 	long ready;
 
 	for (;; none = false) {
-		ready = none ? 0 : weft__raw(SYS_poll, fds, n, 0);
+		ready = none ? 0 : weft__poll_now(fds, n);
 		if (ready != 0 || expired)
 			return spend(ready);
 		weft__counts.parks[c->nr]++;
@@ -252,12 +252,15 @@ static long refill(const struct sets *sets)
 static long select_now(const struct sets *sets)
 {
 	struct timespec zero = {0, 0};
-	long err = refill(sets);
+	long result;
 
-	if (err != 0)
-		return err;
-	return weft__raw(SYS_pselect6, sets->n, sets->user[0], sets->user[1], sets->user[2], &zero,
-			 NULL);
+	do {
+		result = refill(sets);
+		if (result == 0)
+			result = weft__raw(SYS_pselect6, sets->n, sets->user[0], sets->user[1],
+					   sets->user[2], &zero, NULL);
+	} while (result == -EINTR); /* as weft__poll_now() */
+	return result;
 }
 
 static long select_waiting(const struct weft__call *c, const struct sets *sets,

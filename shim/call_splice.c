@@ -209,7 +209,7 @@ static bool may_wait(const struct weft__call *out)
 	struct pollfd poll_fd = {.fd = (int)out->arg[0], .events = POLLOUT};
 
 	return out->fd->kind == WEFT__SOCKET && !weft__fd_nonblock(out->fd, (int)out->arg[0]) &&
-	       weft__raw(SYS_poll, &poll_fd, 1, 0) == 0 &&
+	       weft__poll_now(&poll_fd, 1) == 0 &&
 	       weft__socket_option(out->arg[0], SO_ACCEPTCONN) == 0;
 }
 

@@ -241,7 +241,7 @@ long weft__fd_park_ready(struct weft__call *c, int events)
 	for (;;) {
 		struct pollfd poll_fd = {.fd = (int)c->arg[0], .events = (short)events};
 
-		if (weft__raw(SYS_poll, &poll_fd, 1, 0) != 0)
+		if (weft__poll_now(&poll_fd, 1) != 0)
 			return 0;
 		result = weft__fd_park(c, events, &deadline_ns);
 		if (result != 0)
@@ -257,8 +257,8 @@ static bool is_shut(const struct weft__call *c)
 {
 	struct pollfd poll_fd = {.fd = (int)c->arg[0], .events = POLLRDHUP};
 
-	return c->fd->kind == WEFT__SOCKET && !c->fd->stream &&
-	       weft__raw(SYS_poll, &poll_fd, 1, 0) > 0 && (poll_fd.revents & POLLRDHUP) != 0;
+	return c->fd->kind == WEFT__SOCKET && !c->fd->stream && weft__poll_now(&poll_fd, 1) > 0 &&
+	       (poll_fd.revents & POLLRDHUP) != 0;
 }
 
 long weft__fd_retry(struct weft__call *c, int events, weft__try *try, bool skip)
