@@ -176,8 +176,7 @@ bool weft__hub_called(const struct weft__carrier *carrier)
 	    (timer != NULL && timer->deadline_ns <= weft__now_ns()))
 		return true;
 	/* What an edge has told is not taken by this, as it would be by epoll_wait(2). */
-	return weft__denied[SYS_poll] ? carrier->registered != 0
-				      : weft__poll_now(&set, 1) > 0;
+	return weft__denied[SYS_poll] ? carrier->registered != 0 : weft__poll_now(&set, 1) > 0;
 }
 
 /* Until when the loop has nothing to do, in milliseconds; -1: until a descriptor of it is ready. */

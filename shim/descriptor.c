@@ -257,8 +257,8 @@ static bool is_shut(const struct weft__call *c)
 {
 	struct pollfd poll_fd = {.fd = (int)c->arg[0], .events = POLLRDHUP};
 
-	return c->fd->kind == WEFT__SOCKET && !c->fd->stream &&
-	       weft__poll_now(&poll_fd, 1) > 0 && (poll_fd.revents & POLLRDHUP) != 0;
+	return c->fd->kind == WEFT__SOCKET && !c->fd->stream && weft__poll_now(&poll_fd, 1) > 0 &&
+	       (poll_fd.revents & POLLRDHUP) != 0;
 }
 
 long weft__fd_retry(struct weft__call *c, int events, weft__try *try, bool skip)
