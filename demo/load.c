@@ -2,7 +2,7 @@
  * Load on a server: many connections, one message under way on each.
  *
  *     load [-w WARMUP_SECONDS] [-p SERVER_PID] HOST PORT CONNECTIONS SECONDS BYTES
- *     load ... [-r] HOST PORT CONNECTIONS SECONDS REQUEST ANSWER
+ *     load ... [-r] [-g] HOST PORT CONNECTIONS SECONDS REQUEST ANSWER
  *     load_tls -c CA_FILE ...
  *
  * The server returns messages of BYTES, or answers what is in the file REQUEST
@@ -18,6 +18,11 @@
  *
  * With -r, the server closes after each answer, which is through only then, and the
  * next message goes over a new connection, whose making is part of its time.
+ *
+ * With -g it says "opened" on standard error once it has opened all, and goes on at
+ * the end of its standard input: several can have their connections open at once.
+ *
+ * Above 20,000 connections to a loopback address they come from several: 127.0.0.2 and on.
  *
  * One line comes out, as name=value words. wrong counts bytes, from the first
  * connection on. With SERVER_PID, it has the processor time of the server and its
@@ -48,6 +53,7 @@ static struct {
 	int64_t warmup_ns;
 	pid_t server_pid;    /* 0 if not given */
 	const char *ca_file; /* NULL if not given */
+	bool gated;
 } settings = {.warmup_ns = 500000000};
 
 static struct usage server_usage(void)
@@ -79,7 +85,7 @@ static void raise_descriptor_limit(void)
 
 static _Noreturn void usage_error(void)
 {
-	fprintf(stderr, "usage: load [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] [-r] "
+	fprintf(stderr, "usage: load [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] [-r] [-g] "
 			"HOST PORT CONNECTIONS SECONDS BYTES|REQUEST ANSWER\n");
 	exit(2);
 }
@@ -113,7 +119,7 @@ static void parse_options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "w:p:c:r")) != -1) {
+	while ((option = getopt(argc, argv, "w:p:c:rg")) != -1) {
 		if (option == 'w')
 			settings.warmup_ns = (int64_t)(number(optarg, 0, 3600) * 1e9);
 		else if (option == 'p')
@@ -122,6 +128,8 @@ static void parse_options(int argc, char **argv)
 			settings.ca_file = optarg;
 		else if (option == 'r')
 			settings.target.reconnects = true;
+		else if (option == 'g')
+			settings.gated = true;
 		else
 			usage_error();
 	}
@@ -154,6 +162,15 @@ static void parse_arguments(int argc, char **argv)
 	choose_exchange(argv[4], argv[5]);
 }
 
+static void await_end_of_input(void)
+{
+	char buf[64];
+
+	fputs("opened\n", stderr);
+	while (read(STDIN_FILENO, buf, sizeof(buf)) > 0)
+		;
+}
+
 int main(int argc, char **argv)
 {
 	struct usage idle, start, end;
@@ -173,6 +190,8 @@ int main(int argc, char **argv)
 
 	idle = server_usage();
 	connections_open();
+	if (settings.gated)
+		await_end_of_input();
 	connections_start();
 	connections_run(settings.warmup_ns);
 	latency_clear();

@@ -86,7 +86,7 @@ threads_come_and_go() {
 
 # serve: a server more, whose number and port are in $server and $port
 serve() {
-	"$WEFT_PROGRAM" -- "$build/demo/echo_threads" 0 >"$dir/port" &
+	"$WEFT_PROGRAM" -- "$build/demo/echo_threads" 0 >"$dir/port" 9>&- &
 	server=$!
 	servers="$servers $server"
 	for _ in $(seq 300); do
@@ -103,26 +103,27 @@ descriptors() {
 	done | wc -l
 }
 
-# load CONNECTIONS NUMBER: a server, and its load
+# load CONNECTIONS NUMBER: a server, and its load, which starts when all have opened theirs
 load() {
 	serve
 	idle=$((idle + $(descriptors "$server")))
-	"$build/demo/load" -w 5 -p "$server" 127.0.0.1 "$port" "$1" \
-		$((connections / 1000 + 5)) 64 >"$dir/load.$2" 2>&1 &
+	"$build/demo/load" -g -w 2 -p "$server" 127.0.0.1 "$port" "$1" 10 64 \
+		<"$dir/gate" >"$dir/load.$2" 2>"$dir/opened.$2" 9>&- &
 	loads="$loads $!"
 }
 
-# watch: the most there are at once, until the loads end
-watch() {
-	most_at_once=0
-	while kill -0 $loads 2>/dev/null; do
-		now=$(($(descriptors $servers) - idle))
-		[ "$now" -lt "$most_at_once" ] || most_at_once=$now
-		sleep 0.5
-	done
+# opened: how many loads have opened all they could
+opened() {
+	cat "$dir"/opened.* | grep -c opened
+}
+
+# end_loads: let them start, and wait for their end
+end_loads() {
+	exec 9>&-
 	for pid in $loads; do
 		wait "$pid" || { echo "not ok - a load ended with $?"; failed=1; }
 	done
+	sed 's/^/    /' "$dir"/load.*
 }
 
 connections_stay() {
@@ -132,19 +133,24 @@ connections_stay() {
 	number=0
 	loads=
 	idle=0
+	mkfifo "$dir/gate"
+	exec 9<>"$dir/gate"
 	while [ $left -gt 0 ]; do
 		number=$((number + 1))
 		share=$((left < each ? left : each))
 		left=$((left - share))
 		load $share $number
 	done
-	watch
-	sed 's/^/    /' "$dir"/load.*
+	while [ "$(opened)" -lt $number ] && kill -0 $loads 2>/dev/null; do
+		sleep 0.5
+	done
+	at_once=$(($(descriptors $servers) - idle))
+	end_loads
 	most "connections lost, of $connections at $number servers" \
 		"$(awk '{ for (i = 1; i <= NF; i++) if (sub(/^failed=/, "", $i)) { lost += $i; n++ } }
 			END { if (n == '$number') print lost + 0 }' "$dir"/load.*)" 0
 	# fewer than none: a server has made descriptors of its own meanwhile
-	most "connections missing at once" $((connections - most_at_once)) 0
+	most "connections missing while all are open" $((connections - at_once)) 0
 }
 
 for part in $parts; do
