@@ -22,7 +22,7 @@
  * With -g it says "opened" on standard error once it has opened all, and goes on at
  * the end of its standard input: several can have their connections open at once.
  *
- * Above 20,000 connections to a loopback address they come from several: 127.0.0.2 and on.
+ * Above 10,000 connections to a loopback address they come from several: 127.0.0.2 and on.
  *
  * One line comes out, as name=value words. wrong counts bytes, from the first
  * connection on. With SERVER_PID, it has the processor time of the server and its
