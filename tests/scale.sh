@@ -62,6 +62,9 @@ crowd() {
 	fi
 	most "bytes a thread, page tables included" "$(field bytes_per_thread "$dir/took")" "$3"
 	most "mappings" "$(field mappings "$dir/took")" $(($1 / 50 + 1000))
+	# of the first few thousand each one that leaves parts a mapping
+	most "mappings when every other one has left" "$(field mappings_with_gaps "$dir/took")" \
+		$(($1 / 50 + 3000))
 	most "percent of that left when they have gone" "$(field left_percent "$dir/took")" 20
 	most "mappings left" "$(field mappings_left "$dir/took")" 300
 }
@@ -71,7 +74,7 @@ crowd() {
 # than 2 MB a page of theirs each.
 threads_come_and_go() {
 	crowd "$threads" $stack_kb 8800
-	crowd $((threads / 2)) 0 13000
+	crowd $((threads / 2)) 0 13500
 	for count in 10000 "$threads"; do
 		timeout -k 1 1800 "$WEFT_PROGRAM" -- \
 			"$build/demo/micro" park "$count" $stack_kb >"$dir/micro" 2>&1
