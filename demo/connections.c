@@ -20,8 +20,11 @@
 #define OPENING_PATIENCE_NS (5 * NS_PER_S) /* without any connection opening */
 #define DRAINING_PATIENCE_NS (5 * NS_PER_S)
 #define EVENTS 1024
-/* From one source address to one port there are some 28,000 ports (ip_local_port_range). */
-#define CONNECTIONS_PER_SOURCE 20000
+/*
+ * From one source address to one port there are some 28,000 ports (ip_local_port_range). Linux takes
+ * every other one first; once those are gone, each connect(2) looks through all of them again.
+ */
+#define CONNECTIONS_PER_SOURCE 10000
 
 struct connection {
 	bool failed;                /* and closed for good */

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char exchange_options[] = "w:p:c:rs";
+const char exchange_options[] = "w:p:c:rsg";
 const char exchange_usage[] = "load [-s] [-w WARMUP_SECONDS] [-p SERVER_PID] [-c CA_FILE] "
-			      "[-r | --leave | --idle N]\n            [--sources N] "
+			      "[-r | --leave | --idle N]\n            [--sources N] [-g] "
 			      "HOST PORT CONNECTIONS SECONDS BYTES|REQUEST ANSWER";
 
 struct text {

@@ -3,7 +3,7 @@
  *
  *     load [-s] [-w WARMUP_SECONDS] [-p SERVER_PID] HOST PORT CONNECTIONS SECONDS BYTES
  *     load ... [-r | --leave | --idle N] HOST PORT CONNECTIONS SECONDS REQUEST ANSWER
- *     load ... [--sources N] ...
+ *     load ... [--sources N] [-g] ...
  *     load_tls -c CA_FILE ...
  *     load_mysql ... HOST PORT CONNECTIONS SECONDS USER DATABASE TABLES ROWS
  *
@@ -35,6 +35,9 @@
  * server's thread that does so, by an interrupt to the other CPU: a fifth of
  * MariaDB's time for a point select in a virtual machine. From another machine
  * nobody would. It takes a CPU of its own.
+ *
+ * With -g it says "opened" on standard error once it has opened all, and goes on at
+ * the end of its standard input: several can have their connections open at once.
  *
  * One line comes out, as name=value words; on standard error, why the first
  * connection failed. wrong counts bytes, from the first connection on. With
@@ -69,6 +72,7 @@ static struct {
 	int64_t warmup_ns;
 	pid_t server_pid;    /* 0 if not given */
 	const char *ca_file; /* NULL if not given */
+	bool gated;
 } settings = {.warmup_ns = 500000000};
 
 static struct usage server_usage(void)
@@ -167,6 +171,8 @@ static void parse_options(int argc, char **argv)
 			settings.target.sources = (size_t)number(optarg, 1, 254);
 		else if (option == 's')
 			settings.target.spins = true;
+		else if (option == 'g')
+			settings.gated = true;
 		else
 			usage_error();
 	}
@@ -205,6 +211,15 @@ static void parse_arguments(int argc, char **argv)
 	choose_exchange(argc - 4, argv + 4);
 }
 
+static void await_end_of_input(void)
+{
+	char buf[64];
+
+	fputs("opened\n", stderr);
+	while (read(STDIN_FILENO, buf, sizeof(buf)) > 0)
+		;
+}
+
 int main(int argc, char **argv)
 {
 	size_t connections;
@@ -225,6 +240,8 @@ int main(int argc, char **argv)
 
 	idle = server_usage();
 	connections_open();
+	if (settings.gated)
+		await_end_of_input();
 	connections_start();
 	connections_run(settings.warmup_ns);
 	latency_clear();

@@ -1,8 +1,12 @@
 /*
  * See parking.h.
  *
- *   bucket of the address -> lock, ring of tasks' `parked` links, highest priority first,
- *                             then first come first
+ *   bucket of the address -> lock
+ *                          -> the first waiter for a word --next_word--> that for another
+ *                               | link: ring of tasks' `parked`, highest priority first, then first
+ *                               | come first
+ *
+ * So who waits or wakes passes the words that share a bucket, not the many who may wait for one.
  *
  * A waiter leaves its ring in one of two ways: who wakes it takes it out (state WOKEN), or it
  * takes itself out after a timeout or an interruption. Both happen under the bucket's lock. A
@@ -34,7 +38,7 @@
 #define FIRST_BUCKETS 4096U
 #define MOST_BUCKETS (1U << 20)
 
-/* How many waiters of other addresses one may find before it: then there should be more buckets. */
+/* How many other words a waiter may find in its bucket: then there should be more. */
 #define CROWD 4
 
 /*
@@ -46,7 +50,7 @@
 enum parked_state { WAITING, WOKEN, COMING };
 
 struct bucket {
-	struct weft__link waiting; /* zero-filled until first used */
+	struct weft__parked *words;
 	int lock;
 	unsigned int returns; /* by who was woken here and waits here again; since the last turn */
 };
@@ -86,8 +90,6 @@ static void lock(struct bucket *bucket)
 {
 	while (__atomic_exchange_n(&bucket->lock, 1, __ATOMIC_ACQUIRE) != 0)
 		__builtin_ia32_pause();
-	if (weft__unlikely(bucket->waiting.next == NULL))
-		weft__list_init(&bucket->waiting);
 }
 
 static void unlock(struct bucket *bucket)
@@ -138,9 +140,49 @@ static void lock_addresses(uintptr_t first_address, uintptr_t second_address,
 	}
 }
 
+static struct weft_task *task_of(struct weft__link *link)
+{
+	return weft__container(link, struct weft_task, parked.link);
+}
+
+/* Where a bucket names the first waiter for a word; NULL is named for none. */
+static struct weft__parked **place_of(struct bucket *bucket, uintptr_t address)
+{
+	struct weft__parked **place = &bucket->words;
+
+	while (*place != NULL && (*place)->key != address)
+		place = &(*place)->next_word;
+	return place;
+}
+
+/* Take those who wait for a word out of their bucket, into a ring with a head. */
+static void take_queue(struct bucket *bucket, uintptr_t address, struct weft__link *queue)
+{
+	struct weft__parked **place = place_of(bucket, address), *leader = *place;
+
+	weft__list_init(queue);
+	if (leader == NULL)
+		return;
+	*place = leader->next_word;
+	weft__list_append(&leader->link, queue);
+}
+
+static void put_queue(struct bucket *bucket, struct weft__link *queue)
+{
+	struct weft__parked *leader;
+
+	if (weft__list_empty(queue))
+		return;
+	leader = weft__container(queue->next, struct weft__parked, link);
+	weft__list_remove(queue);
+	leader->next_word = bucket->words;
+	bucket->words = leader;
+}
+
 /* Wait out a wake that another thread has begun. */
 static long settle(struct weft_task *me, int result)
 {
+	struct weft__link queue;
 	struct bucket *bucket;
 	uint8_t state;
 
@@ -152,8 +194,11 @@ static long settle(struct weft_task *me, int result)
 		unlock(bucket);
 	}
 	state = me->parked.state;
-	if (state == WAITING)
+	if (state == WAITING) {
+		take_queue(bucket, me->parked.key, &queue);
 		weft__list_remove(&me->parked.link);
+		put_queue(bucket, &queue);
+	}
 	unlock(bucket);
 	if (state == WAITING)
 		return result;
@@ -162,31 +207,42 @@ static long settle(struct weft_task *me, int result)
 	return 0;
 }
 
-static struct weft_task *task_of(struct weft__link *link)
+/* Behind those of its own priority, as in the kernel's queues. */
+static void overtake(struct bucket *bucket, struct weft_task *task)
 {
-	return weft__container(link, struct weft_task, parked.link);
+	struct weft__link queue, *before;
+
+	take_queue(bucket, task->parked.key, &queue);
+	before = queue.next;
+	while (before != &queue && task_of(before)->priority >= task->priority)
+		before = before->next;
+	weft__list_append(before, &task->parked.link);
+	put_queue(bucket, &queue);
 }
 
-/* Behind those of its own priority, as in the kernel's queues. Most have none: that is the end. */
+/* Most have no priority, and stand at the end. */
 static void line_up(struct bucket *bucket, struct weft_task *task)
 {
-	struct weft__link *before = &bucket->waiting;
+	struct weft__parked *leader = *place_of(bucket, task->parked.key);
 
-	if (weft__unlikely(task->priority != 0))
-		do
-			before = before->next;
-		while (before != &bucket->waiting && task_of(before)->priority >= task->priority);
-	weft__list_append(before, &task->parked.link);
+	if (leader == NULL) {
+		weft__list_init(&task->parked.link);
+		task->parked.next_word = bucket->words;
+		bucket->words = &task->parked;
+	} else if (weft__likely(task->priority == 0)) {
+		weft__list_append(&leader->link, &task->parked.link);
+	} else {
+		overtake(bucket, task);
+	}
 }
 
-/* Whether the last in a bucket wait for something else. Context: it is locked. */
+/* Whether there are many words in a bucket, none of them this one. Context: it is locked. */
 static bool is_crowded(const struct bucket *bucket, uintptr_t address)
 {
-	const struct weft__link *link = bucket->waiting.prev;
+	const struct weft__parked *leader = bucket->words;
 
-	for (int i = 0; i < CROWD; i++, link = link->prev)
-		if (link == &bucket->waiting ||
-		    task_of((struct weft__link *)link)->parked.key == address)
+	for (int i = 0; i < CROWD; i++, leader = leader->next_word)
+		if (leader == NULL || leader->key == address)
 			return false;
 	return true;
 }
@@ -194,14 +250,16 @@ static bool is_crowded(const struct bucket *bucket, uintptr_t address)
 /* Context: both are locked. */
 static void split(struct bucket *from, struct bucket *to)
 {
-	struct weft__link *link, *next;
+	struct weft__parked **place = &from->words, *leader;
 
-	for (link = from->waiting.next; link != &from->waiting; link = next) {
-		next = link->next;
-		if (bucket_at(index_of(task_of(link)->parked.key, used + 1)) != to)
+	while ((leader = *place) != NULL) {
+		if (bucket_at(index_of(leader->key, used + 1)) != to) {
+			place = &leader->next_word;
 			continue;
-		weft__list_remove(link);
-		weft__list_append(&to->waiting, link);
+		}
+		*place = leader->next_word;
+		leader->next_word = to->words;
+		to->words = leader;
 	}
 }
 
@@ -299,18 +357,17 @@ static void wake_one(struct weft_task *task)
 	}
 }
 
-static long wake_some(struct bucket *bucket, uintptr_t address, long most, uint32_t bitset)
+/* Context: the bucket, where the queue has been taken out, is locked. */
+static long wake_some(struct bucket *bucket, struct weft__link *queue, long most, uint32_t bitset)
 {
 	struct weft__link *link, *next;
 	long woken = 0;
 
-	for (link = bucket->waiting.next; link != &bucket->waiting && woken < most; link = next) {
-		struct weft_task *task = task_of(link);
-
+	for (link = queue->next; link != queue && woken < most; link = next) {
 		next = link->next;
-		if (task->parked.key != address || (task->parked.bitset & bitset) == 0)
+		if ((task_of(link)->parked.bitset & bitset) == 0)
 			continue;
-		wake_one(task);
+		wake_one(task_of(link));
 		woken++;
 	}
 	if (weft__unlikely(bucket->returns >= RETURNS_FOR_A_TURN && woken > 0))
@@ -321,18 +378,42 @@ static long wake_some(struct bucket *bucket, uintptr_t address, long most, uint3
 long weft__lot_wake(uintptr_t address, long most, uint32_t bitset)
 {
 	struct bucket *bucket = lock_address(address);
+	struct weft__link queue;
 	long woken;
 
-	woken = wake_some(bucket, address, most, bitset);
+	take_queue(bucket, address, &queue);
+	woken = wake_some(bucket, &queue, most, bitset);
+	put_queue(bucket, &queue);
 	unlock(bucket);
 	return woken;
+}
+
+/* How many of a queue were moved to another word; all of them count where it is the same. */
+static long move_some(struct weft__link *queue, struct bucket *bucket, uintptr_t from, uintptr_t to,
+		      long most)
+{
+	struct weft__link *link, *next;
+	long moved = 0;
+
+	for (link = queue->next; link != queue && moved < most; link = next) {
+		struct weft_task *task = task_of(link);
+
+		next = link->next;
+		moved++;
+		if (from == to)
+			continue;
+		weft__list_remove(link);
+		__atomic_store_n(&task->parked.key, to, __ATOMIC_RELEASE);
+		line_up(bucket, task);
+	}
+	return moved;
 }
 
 long weft__lot_requeue(uintptr_t address, long wake, uintptr_t to, long move,
 		       const uint32_t *expected, weft__load_word *load, long *moved)
 {
 	struct bucket *from_bucket, *to_bucket;
-	struct weft__link *link, *next;
+	struct weft__link queue;
 	uint32_t value;
 	long woken;
 
@@ -344,22 +425,10 @@ long weft__lot_requeue(uintptr_t address, long wake, uintptr_t to, long move,
 		if (woken != 0)
 			goto out;
 	}
-	woken = wake_some(from_bucket, address, wake, UINT32_MAX);
-	for (link = from_bucket->waiting.next; link != &from_bucket->waiting && move > 0;
-	     link = next) {
-		struct weft_task *task = task_of(link);
-
-		next = link->next;
-		if (task->parked.key != address)
-			continue;
-		move--;
-		++*moved;
-		if (address == to)
-			continue;
-		weft__list_remove(link);
-		__atomic_store_n(&task->parked.key, to, __ATOMIC_RELEASE);
-		line_up(to_bucket, task);
-	}
+	take_queue(from_bucket, address, &queue);
+	woken = wake_some(from_bucket, &queue, wake, UINT32_MAX);
+	*moved += move_some(&queue, to_bucket, address, to, move);
+	put_queue(from_bucket, &queue);
 out:
 	unlock_both(from_bucket, to_bucket);
 	return woken;

@@ -49,8 +49,10 @@ struct weft__poller {
 
 /** A task's place in the parking lot (parking.h). */
 struct weft__parked {
-	struct weft__link link;
-	uintptr_t key; /* guarded by the lock of the bucket it is in, like all of these */
+	struct weft__link link; /* among those who wait for the same word */
+	struct weft__parked
+		*next_word; /* the first for another word; valid in the first for its own */
+	uintptr_t key;      /* guarded by the lock of the bucket it is in, like all of these */
 	uint32_t bitset;
 	uint8_t state; /* enum parked_state of parking.c */
 };

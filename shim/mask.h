@@ -20,7 +20,7 @@ struct weft__thread;
 
 struct weft__mask_group {
 	uint64_t mask;
-	unsigned long threads; /* 0: free for another mask */
+	unsigned long threads;     /* 0: free for another mask */
 	struct weft__link members; /* by their `fellows`, in the order in which they came */
 	struct weft__mask_group *next;
 };

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "denied.h"
 #include "list.h"
 #include "shim.h"
 
@@ -29,18 +30,17 @@
 #define PLACE_BYTES ((size_t)512 * 1024 * 1024)
 #define MOST_SLOTS ((size_t)256)
 #define WORD_BITS ((size_t)64)
-#define CLASSES 8 /* sizes of stacks at a time */
+#define KINDS 8 /* sizes of stacks at a time */
 
 struct chunk {
 	struct weft__link
-		link;        /* among those of its class with a free slot; valid if there is one */
-	struct class *class; /* NULL: no chunk here */
+		link;      /* among those of its kind with a free slot; valid if there is one */
+	struct kind *kind; /* NULL: no chunk here */
 	unsigned int taken;
 	uint64_t free[MOST_SLOTS / WORD_BITS];
 };
 
-struct class
-{
+struct kind {
 	size_t bytes; /* 0: not in use */
 	unsigned int chunks;
 	struct weft__link vacant;
@@ -49,11 +49,11 @@ struct class
 static uintptr_t base; /* 0: nothing yet */
 static struct chunk *chunks;
 static size_t next_place;
-static struct class classes[CLASSES];
+static struct kind kinds[KINDS];
 
-static size_t slots_of(const struct class *class)
+static size_t slots_of(const struct kind *kind)
 {
-	size_t slots = PLACE_BYTES / class->bytes;
+	size_t slots = PLACE_BYTES / kind->bytes;
 
 	return slots < MOST_SLOTS ? slots : MOST_SLOTS;
 }
@@ -75,8 +75,6 @@ static bool begin(void)
 	size_t bytes = PLACES * PLACE_BYTES;
 	long at, table;
 
-	if (base != 0)
-		return true;
 	table = map(0, PLACES * sizeof(*chunks), PROT_READ | PROT_WRITE, 0);
 	at = map(0, bytes + PLACE_BYTES, PROT_NONE, 0);
 	if (!weft__failed(at))
@@ -92,15 +90,15 @@ static bool begin(void)
 	return true;
 }
 
-static struct class *class_of(size_t bytes)
+static struct kind *kind_of(size_t bytes)
 {
-	struct class *unused = NULL;
+	struct kind *unused = NULL;
 
-	for (struct class *class = classes; class < classes + CLASSES; class ++) {
-		if (class->bytes == bytes)
-			return class;
-		if (class->chunks == 0)
-			unused = class;
+	for (struct kind *kind = kinds; kind < kinds + KINDS; kind++) {
+		if (kind->bytes == bytes)
+			return kind;
+		if (kind->chunks == 0)
+			unused = kind;
 	}
 	if (unused != NULL) {
 		unused->bytes = bytes;
@@ -110,22 +108,22 @@ static struct class *class_of(size_t bytes)
 }
 
 /* A mapping in the next place where nobody has one; places are used again once all have been. */
-static struct chunk *make_chunk(struct class *class)
+static struct chunk *make_chunk(struct kind *kind)
 {
 	for (size_t tries = 0; tries < PLACES; tries++) {
 		struct chunk *chunk = &chunks[next_place++ % PLACES];
-		size_t slots = slots_of(class);
+		size_t slots = slots_of(kind);
 
-		if (chunk->class != NULL)
+		if (chunk->kind != NULL)
 			continue;
-		if (map(start_of(chunk), slots * class->bytes, PROT_READ | PROT_WRITE,
+		if (map(start_of(chunk), slots * kind->bytes, PROT_READ | PROT_WRITE,
 			MAP_STACK | MAP_FIXED_NOREPLACE) != (long)start_of(chunk))
 			return NULL; /* no memory for it; a place that is occupied is passed next time */
-		*chunk = (struct chunk){.class = class};
+		*chunk = (struct chunk){.kind = kind};
 		for (size_t i = 0; i < slots; i++)
 			chunk->free[i / WORD_BITS] |= UINT64_C(1) << i % WORD_BITS;
-		weft__list_append(&class->vacant, &chunk->link);
-		class->chunks++;
+		weft__list_append(&kind->vacant, &chunk->link);
+		kind->chunks++;
 		return chunk;
 	}
 	return NULL;
@@ -136,31 +134,35 @@ static bool may_take_space(void)
 {
 	struct rlimit limit = {0, 0};
 
+	if (weft__denied[SYS_mmap] || weft__denied[SYS_getrlimit])
+		return false;
 	weft__raw(SYS_getrlimit, RLIMIT_AS, &limit);
 	return limit.rlim_cur == RLIM_INFINITY;
 }
 
 static bool is_full(const struct chunk *chunk)
 {
-	return chunk->taken == slots_of(chunk->class);
+	return chunk->taken == slots_of(chunk->kind);
 }
 
 uintptr_t weft__stack_take(size_t bytes)
 {
-	struct class *class;
+	struct kind *kind;
 	struct chunk *chunk;
 	size_t word = 0, slot;
 
 	bytes = (bytes + 4095) & ~(size_t)4095;
-	if (weft__process.tasks < FEW_THREADS || bytes == 0 || bytes > PLACE_BYTES / 2 || !begin())
+	if (weft__process.tasks < FEW_THREADS || bytes == 0 || bytes > PLACE_BYTES / 2)
 		return 0;
-	class = class_of(bytes);
-	if (class == NULL)
+	if (base == 0 && (!may_take_space() || !begin()))
 		return 0;
-	if (!weft__list_empty(&class->vacant))
-		chunk = weft__container(class->vacant.next, struct chunk, link);
+	kind = kind_of(bytes);
+	if (kind == NULL)
+		return 0;
+	if (!weft__list_empty(&kind->vacant))
+		chunk = weft__container(kind->vacant.next, struct chunk, link);
 	else
-		chunk = may_take_space() ? make_chunk(class) : NULL;
+		chunk = may_take_space() ? make_chunk(kind) : NULL;
 	if (chunk == NULL)
 		return 0;
 	while (chunk->free[word] == 0)
@@ -177,7 +179,7 @@ bool weft__stack_is_slot(uintptr_t start)
 {
 	size_t place = (start - base) / PLACE_BYTES;
 
-	return base != 0 && place < PLACES && chunks[place].class != NULL;
+	return base != 0 && place < PLACES && chunks[place].kind != NULL;
 }
 
 /* A new mapping in place of a slot's, without guards; the kernel joins it with its neighbours. */
@@ -190,28 +192,28 @@ bool weft__stack_give(uintptr_t start, size_t bytes)
 {
 	size_t place = (start - base) / PLACE_BYTES, slot;
 	struct chunk *chunk;
-	struct class *class;
+	struct kind *kind;
 
 	bytes = (bytes + 4095) & ~(size_t)4095;
-	if (!weft__stack_is_slot(start))
+	if (!weft__stack_is_slot(start) || weft__denied[SYS_mmap])
 		return false;
 	chunk = &chunks[place];
-	class = chunk->class;
-	if (bytes != class->bytes || (start - start_of(chunk)) % bytes != 0)
+	kind = chunk->kind;
+	if (bytes != kind->bytes || (start - start_of(chunk)) % bytes != 0)
 		return false;
 	slot = (start - start_of(chunk)) / bytes;
-	if (slot >= slots_of(class) || (chunk->free[slot / WORD_BITS] >> slot % WORD_BITS & 1) != 0)
+	if (slot >= slots_of(kind) || (chunk->free[slot / WORD_BITS] >> slot % WORD_BITS & 1) != 0)
 		return false;
 	if (is_full(chunk))
-		weft__list_append(&class->vacant, &chunk->link);
+		weft__list_append(&kind->vacant, &chunk->link);
 	chunk->free[slot / WORD_BITS] |= UINT64_C(1) << slot % WORD_BITS;
 	if (--chunk->taken > 0) {
 		empty(start, bytes);
 		return true;
 	}
 	weft__list_remove(&chunk->link);
-	class->chunks--;
-	chunk->class = NULL;
-	weft__raw(SYS_munmap, start_of(chunk), slots_of(class) * bytes);
+	kind->chunks--;
+	chunk->kind = NULL;
+	weft__raw(SYS_munmap, start_of(chunk), slots_of(kind) * bytes);
 	return true;
 }

@@ -22,7 +22,7 @@
 #define WEFT__LAST_TID 0x1fffff00
 
 struct weft__thread {
-	struct weft_task task; /* first: &thread->task is the thread */
+	struct weft_task task;            /* first: &thread->task is the thread */
 	struct weft__thread *next_by_tid; /* with the same place in the table of ids */
 	struct weft__link fellows;        /* its place among those who block the same signals */
 	int tid;

@@ -234,6 +234,8 @@ int main(int argc, char **argv)
 
 	sum = open_gate();
 	say("every other one left, sum %ld, %ld wait", sum, waiting);
+	if (argc > 1)
+		fprintf(stderr, " mappings_with_gaps=%d", mappings());
 	for (long i = 0; i < count; i += 2)
 		admit(i);
 	await_all("and as many again");
