@@ -65,7 +65,7 @@ crowd() {
 	# of the first few thousand each one that leaves parts a mapping
 	most "mappings when every other one has left" "$(field mappings_with_gaps "$dir/took")" \
 		$(($1 / 50 + 3000))
-	most "percent of that left when they have gone" "$(field left_percent "$dir/took")" 20
+	most "percent of that left when they have gone" "$(field left_percent "$dir/took")" 25
 	most "mappings left" "$(field mappings_left "$dir/took")" 300
 }
 
