@@ -1,6 +1,6 @@
 /*
  * Threads in pairs that pass messages to and fro, each pair over a socket pair of
- * its own: what goes on in a server, without a load generator to set the pace.
+ * its own, one started by the other: what goes on in a server, without a load generator to set the pace.
  *
  *     pairs PAIRS SECONDS
  *
@@ -82,19 +82,6 @@ static bool ask(struct pair *pair, uint64_t sequence)
 	return true;
 }
 
-static void *run_asker(void *arg)
-{
-	struct pair *pair = arg;
-
-	for (uint64_t i = 1; !pair->broke_off && !__atomic_load_n(&is_over, __ATOMIC_RELAXED);
-	     i++) {
-		pair->broke_off = !ask(pair, i);
-		__atomic_store_n(&pair->answered, i - pair->broke_off, __ATOMIC_RELAXED);
-	}
-	close(pair->fds[0]);
-	return NULL;
-}
-
 static void *run_answerer(void *arg)
 {
 	struct pair *pair = arg;
@@ -116,6 +103,20 @@ static void start(pthread_t *thread, void *(*run)(void *), struct pair *pair)
 		fprintf(stderr, "pthread_create: %s\n", strerror(err));
 		exit(1);
 	}
+}
+
+static void *run_asker(void *arg)
+{
+	struct pair *pair = arg;
+
+	start(&pair->threads[1], run_answerer, pair);
+	for (uint64_t i = 1; !pair->broke_off && !__atomic_load_n(&is_over, __ATOMIC_RELAXED);
+	     i++) {
+		pair->broke_off = !ask(pair, i);
+		__atomic_store_n(&pair->answered, i - pair->broke_off, __ATOMIC_RELAXED);
+	}
+	close(pair->fds[0]);
+	return NULL;
 }
 
 static uint64_t all_answered(void)
@@ -156,7 +157,6 @@ static void start_all(void)
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pairs[i].fds) != 0)
 			die("socketpair");
 		start(&pairs[i].threads[0], run_asker, &pairs[i]);
-		start(&pairs[i].threads[1], run_answerer, &pairs[i]);
 	}
 }
 

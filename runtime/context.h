@@ -46,7 +46,7 @@ WEFT__SHARED void weft__context_make(struct weft__context *context, void *stack_
 static inline void weft__context_switch(struct weft__context *from, struct weft__context *to);
 
 /** As weft__context_switch(), for a context that never goes on. */
-void weft__context_leave(struct weft__context *from, struct weft__context *to)
+WEFT__SHARED void weft__context_leave(struct weft__context *from, struct weft__context *to)
 	__attribute__((noreturn));
 
 /** Free what tools keep for a context that has left or was never run. */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "crew.h"
 #include "scheduler.h"
 #include "stats.h"
 
@@ -36,12 +37,16 @@ void weft__cpu_begin(struct weft__carrier *carrier, struct weft_task *first)
 	first->cpu_ns = carrier->cpu.given_ns;
 }
 
-void weft__cpu_sample(struct weft_task *running, uint64_t ns)
+void weft__cpu_sample(struct weft_task *running, uint64_t ns, bool outside)
 {
-	if (running == NULL || (weft__watched & WEFT__WATCH_CPU) != 0)
+	if (running == NULL)
 		return;
-	running->cpu_ns += ns;
-	running->carrier->cpu.given_ns += ns;
+	if ((weft__watched & WEFT__WATCH_CPU) == 0) {
+		running->cpu_ns += ns;
+		running->carrier->cpu.given_ns += ns;
+	} else if (outside && weft__parallel) {
+		weft__cpu_run_ended(running->carrier, running);
+	}
 }
 
 /* Give what the carrier has had to a task; NULL: to the hub, who keeps no account. */
@@ -63,11 +68,23 @@ static void give(struct weft__cpu *cpu, struct weft_task *task)
 	cpu->short_ns = 0;
 }
 
+/* What no sample has caught is the running task's as far as one tick goes, else nobody's. */
+static void begin_exact(struct weft__cpu *cpu)
+{
+	uint64_t now = carrier_clock();
+
+	cpu->exact = true;
+	if (now > cpu->given_ns + TICK_NS)
+		cpu->given_ns = now - TICK_NS;
+}
+
 void weft__cpu_run_ended(struct weft__carrier *carrier, struct weft_task *task)
 {
 	struct weft__cpu *cpu = &carrier->cpu;
 	uint64_t now = weft__now_ns(), run = now - cpu->since_ns;
 
+	if (weft__unlikely(!cpu->exact))
+		begin_exact(cpu);
 	cpu->since_ns = now;
 	if (task == NULL || run >= LONG_RUN_NS) {
 		give(cpu, task);
@@ -77,24 +94,16 @@ void weft__cpu_run_ended(struct weft__carrier *carrier, struct weft_task *task)
 	}
 }
 
-/* What no sample has caught is the running task's as far as one tick goes, else nobody's. */
-static void begin_exact(struct weft__cpu *cpu)
-{
-	uint64_t now;
-
-	weft__watched |= WEFT__WATCH_CPU;
-	now = carrier_clock();
-	if (now > cpu->given_ns + TICK_NS)
-		cpu->given_ns = now - TICK_NS;
-}
-
 uint64_t weft__cpu_time(const struct weft_task *task)
 {
-	struct weft__cpu *cpu = &task->carrier->cpu;
+	struct weft__carrier *here = weft__carrier_here();
 
-	if ((weft__watched & WEFT__WATCH_CPU) == 0)
-		begin_exact(cpu);
-	give(cpu, weft__current);
-	cpu->since_ns = weft__now_ns();
+	weft__watched |= WEFT__WATCH_CPU;
+	if (weft__unlikely(!here->cpu.exact))
+		begin_exact(&here->cpu);
+	if (task->carrier == here) {
+		give(&here->cpu, weft__current);
+		here->cpu.since_ns = weft__now_ns();
+	}
 	return task->cpu_ns;
 }

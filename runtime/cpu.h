@@ -9,6 +9,7 @@
 #ifndef WEFT_CPU_H
 #define WEFT_CPU_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "raw.h"
@@ -20,19 +21,27 @@ struct weft__carrier;
 struct weft__cpu {
 	uint64_t given_ns; /* of its processor time, what belongs to somebody */
 	uint64_t short_ns; /* what has been given beyond, for short runs */
+	bool exact;        /* accounting has begun */
 	uint64_t since_ns; /* when the running task or hub began, or was last counted (wall) */
 };
 
 /** Take the calling thread's time so far to be the first task's. Context: the carrier's thread. */
 WEFT__SHARED void weft__cpu_begin(struct weft__carrier *carrier, struct weft_task *first);
 
-/** Note that a tick has passed, and who ran then, if a task. Context: any, a signal handler too. */
-WEFT__SHARED void weft__cpu_sample(struct weft_task *running, uint64_t ns);
+/**
+ * Note that a tick has passed, and who ran then, if a task.
+ *
+ * Context    any, a signal handler too
+ *
+ * @param outside  it was in the program's code, so that accounts may be looked at
+ */
+WEFT__SHARED void weft__cpu_sample(struct weft_task *running, uint64_t ns, bool outside);
 
 /**
- * The processor time of a task, never less than before; accounting begins.
+ * The processor time of a task, never less than before; accounting begins. Of one that runs on
+ * another carrier, the time up to a tick ago.
  *
- * Context    a task of the same carrier
+ * Context    a task of the same crew
  */
 WEFT__SHARED uint64_t weft__cpu_time(const struct weft_task *task);
 

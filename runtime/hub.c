@@ -21,6 +21,7 @@
 #include <time.h>
 #include <uv.h>
 
+#include "crew.h"
 #include "denied.h"
 #include "memory.h"
 #include "ready.h"
@@ -33,6 +34,9 @@
  * 7 % more processor time.
  */
 #define EVENTS_AT_ONCE 64
+
+/* After so many the other carriers may have the lock: each comes from far, and takes 0.1 us. */
+#define BETWEEN_BREATHS 16
 
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
@@ -125,7 +129,7 @@ void weft__hub_close(struct weft__carrier *carrier)
 	weft__check(uv_loop_close(&hub->loop) == 0);
 	weft__raw(SYS_close, hub->bell);
 	weft__raw(SYS_close, hub->set);
-	weft__fd_forget_all(carrier);
+	weft__fd_forget_all(carrier->crew);
 	weft__free(hub, sizeof(*hub));
 	carrier->hub = NULL;
 }
@@ -205,10 +209,21 @@ static uint64_t sleep_until(struct weft__carrier *carrier)
 	return until;
 }
 
+/*
+ * Say that the hub is about to sleep: from now on who wakes somebody rings. False when something has
+ * come before.
+ */
+static bool fall_asleep(struct weft__carrier *carrier)
+{
+	weft__crew_fall_asleep(carrier);
+	return __atomic_load_n(&carrier->remote, __ATOMIC_SEQ_CST) == NULL &&
+	       !(weft__parallel && weft__crew_has_work(carrier));
+}
+
 /* With no mask epoll_pwait is epoll_wait. */
 static long wait_ms(struct weft__hub *hub, long ms)
 {
-	return weft__raw(hub->wait_call, hub->set, hub->events, EVENTS_AT_ONCE, ms, NULL, 0);
+	return weft__raw_free(hub->wait_call, hub->set, hub->events, EVENTS_AT_ONCE, ms, NULL, 0);
 }
 
 static long wait_by_milliseconds(struct weft__hub *hub, const struct timespec *timeout)
@@ -238,23 +253,21 @@ static long wait_for_ring(struct weft__carrier *carrier, const struct timespec *
 	if (__atomic_load_n(&carrier->remote, __ATOMIC_ACQUIRE) != NULL || carrier->attention)
 		return 0;
 	if (!weft__denied[SYS_futex])
-		weft__raw(SYS_futex, &hub->rung, FUTEX_WAIT_PRIVATE, rung, timeout);
+		weft__raw_free(SYS_futex, &hub->rung, FUTEX_WAIT_PRIVATE, rung, timeout);
 	else if (!weft__denied[SYS_nanosleep])
-		weft__raw(SYS_nanosleep, &doze, NULL);
+		weft__raw_free(SYS_nanosleep, &doze, NULL);
 	else if (!weft__denied[SYS_clock_nanosleep])
-		weft__raw(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &doze, NULL);
+		weft__raw_free(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &doze, NULL);
 	return 0;
 }
 
-static long wait_for_events(struct weft__carrier *carrier)
+static long sleep_for_events(struct weft__carrier *carrier, uint64_t until)
 {
 	struct weft__hub *hub = carrier->hub;
-	uint64_t until = sleep_until(carrier), now = 0;
 	struct timespec timeout = {0, 0};
+	uint64_t now = 0;
 	long n;
 
-	if (until == 0)
-		return weft__unlikely(hub->deaf) ? 0 : wait_ms(hub, 0);
 	weft__count(weft__stats.idle_waits);
 	carrier->age += WEFT__IDLE_AGE;
 	if (until != UINT64_MAX) {
@@ -267,13 +280,27 @@ static long wait_for_events(struct weft__carrier *carrier)
 	if (weft__unlikely(hub->deaf))
 		return wait_for_ring(carrier, until == UINT64_MAX ? NULL : &timeout);
 	if (!hub->no_nanoseconds) {
-		n = weft__raw(SYS_epoll_pwait2, hub->set, hub->events, EVENTS_AT_ONCE,
-			      until == UINT64_MAX ? NULL : &timeout, NULL, 0);
+		n = weft__raw_free(SYS_epoll_pwait2, hub->set, hub->events, EVENTS_AT_ONCE,
+				   until == UINT64_MAX ? NULL : &timeout, NULL, 0);
 		if (n != -ENOSYS)
 			return n;
 		hub->no_nanoseconds = true;
 	}
 	return wait_by_milliseconds(hub, until == UINT64_MAX ? NULL : &timeout);
+}
+
+static long wait_for_events(struct weft__carrier *carrier)
+{
+	uint64_t until = sleep_until(carrier);
+	long n = 0;
+
+	if (until != 0 && fall_asleep(carrier))
+		n = sleep_for_events(carrier, until);
+	else if (weft__likely(!carrier->hub->deaf))
+		n = wait_ms(carrier->hub, 0);
+	if (until != 0)
+		weft__crew_awake(carrier);
+	return n;
 }
 
 static void expire_timers(struct weft__carrier *carrier)
@@ -285,7 +312,7 @@ static void expire_timers(struct weft__carrier *carrier)
 		return;
 	now = weft__now_ns();
 	while ((timer = carrier->timers.first) != NULL && timer->deadline_ns <= now) {
-		weft__timer_disarm(&carrier->timers, timer);
+		weft__timer_disarm(timer);
 		weft__wake(weft__container(timer, struct weft_task, timer), -ETIMEDOUT);
 	}
 }
@@ -307,12 +334,15 @@ static void look_around(struct weft__carrier *carrier)
 	long n;
 
 	n = wait_for_events(carrier);
-	weft__count(weft__stats.looks);
+	weft__crew_do_errand(carrier);
+	carrier->looks++;
 	carrier->age++;
 	for (long i = 0; i < n; i++) {
 		void *ptr = hub->events[i].data.ptr;
 
 		fetch_ahead(hub, i, n);
+		if (i % BETWEEN_BREATHS == BETWEEN_BREATHS - 1)
+			weft__breathe(carrier);
 		if (ptr == NULL)
 			run_loop = true;
 		else if (ptr != hub) /* nothing is done for the bell: having woken is all */
@@ -329,6 +359,7 @@ static void look_around(struct weft__carrier *carrier)
 void weft__hub_run(struct weft__carrier *carrier)
 {
 	weft__hub_of = carrier;
+	weft__lock(carrier);
 	for (;;) {
 		look_around(carrier);
 		weft__run_ready(carrier);

@@ -24,7 +24,7 @@
  *
  * @return 0 or a negative errno of mmap(2) or clone(2)
  */
-int weft__kernel_thread_make(void (*run)(void *arg), void *arg);
+WEFT__SHARED int weft__kernel_thread_make(void (*run)(void *arg), void *arg);
 
 /** The id of the calling kernel thread of weft's own; no system call tells it. */
 int weft__kernel_thread_id(void);

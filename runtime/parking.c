@@ -347,8 +347,10 @@ static void owe_a_turn(struct bucket *bucket)
 /* Take a waiter out and make it ready. Context: its bucket is locked. */
 static void wake_one(struct weft_task *task)
 {
+	struct weft__carrier *here = weft__carrier_here();
+
 	weft__list_remove(&task->parked.link);
-	if (weft__likely(task->carrier == weft__carrier_here())) {
+	if (weft__likely(here != NULL && here->crew == task->carrier->crew)) {
 		task->parked.state = WOKEN;
 		weft__wake(task, 0);
 	} else {

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
+#include "crew.h"
 #include "denied.h"
 #include "hub.h"
 #include "memory.h"
@@ -28,12 +29,15 @@ struct weft__fd *weft__fd_peek(long number)
 {
 	struct weft__carrier *carrier = weft__carrier_here();
 	unsigned long n = (unsigned long)number;
-	struct weft__fd **directory = carrier == NULL ? NULL : carrier->descriptors;
+	struct weft__fd **directory, *block;
 
-	if (n >= (unsigned long)DIRECTORY * BLOCK || directory == NULL ||
-	    directory[n >> BLOCK_BITS] == NULL)
+	if (carrier == NULL || n >= (unsigned long)DIRECTORY * BLOCK)
 		return NULL;
-	return &directory[n >> BLOCK_BITS][n & (BLOCK - 1)];
+	directory = __atomic_load_n(&carrier->crew->descriptors, __ATOMIC_ACQUIRE);
+	if (directory == NULL)
+		return NULL;
+	block = __atomic_load_n(&directory[n >> BLOCK_BITS], __ATOMIC_ACQUIRE);
+	return block == NULL ? NULL : &block[n & (BLOCK - 1)];
 }
 
 static void *map(size_t bytes)
@@ -47,17 +51,21 @@ static void *map(size_t bytes)
 static struct weft__fd *make_block(unsigned long n)
 {
 	struct weft__carrier *carrier = weft__carrier_here();
-	struct weft__fd **block;
+	struct weft__crew *crew;
+	struct weft__fd **directory, *block;
 
 	if (carrier == NULL || n >= (unsigned long)DIRECTORY * BLOCK)
 		return NULL;
-	if (carrier->descriptors == NULL)
-		carrier->descriptors = map(DIRECTORY * sizeof(*carrier->descriptors));
-	if (carrier->descriptors == NULL)
+	crew = carrier->crew;
+	directory = crew->descriptors;
+	if (directory == NULL)
+		directory = map(DIRECTORY * sizeof(*directory));
+	if (directory == NULL)
 		return NULL;
-	block = &carrier->descriptors[n >> BLOCK_BITS];
-	*block = map(BLOCK * sizeof(**block));
-	return *block == NULL ? NULL : &(*block)[n & (BLOCK - 1)];
+	__atomic_store_n(&crew->descriptors, directory, __ATOMIC_RELEASE);
+	block = map(BLOCK * sizeof(*block));
+	__atomic_store_n(&directory[n >> BLOCK_BITS], block, __ATOMIC_RELEASE);
+	return block == NULL ? NULL : &block[n & (BLOCK - 1)];
 }
 
 struct weft__fd *weft__fd_at(long number)
@@ -90,36 +98,44 @@ static void wake_all(struct weft__link *waiting, uint32_t events)
 	}
 }
 
+/* The number of events, and one more. */
+static uint16_t one_more(const struct weft__fd *fd)
+{
+	return fd->events == UINT16_MAX - 1 ? 0 : (uint16_t)(fd->events + 1);
+}
+
 void weft__fd_forget(struct weft__fd *fd, int number)
 {
-	uint32_t generation = fd->generation + 1;
+	uint16_t generation = (uint16_t)(fd->generation + 1), events = one_more(fd);
 	struct weft__carrier *carrier = weft__carrier_here();
 
 	if (fd->kind == WEFT__UNKNOWN && fd->armed == 0) {
 		fd->generation = generation;
+		fd->events = events;
 		return;
 	}
 	if (fd->armed != 0 && carrier != NULL) {
+		struct weft__carrier *home = carrier->crew->carrier[fd->home];
+
 		if (!weft__denied[SYS_epoll_ctl])
-			weft__raw(SYS_epoll_ctl, weft__hub_set(carrier), EPOLL_CTL_DEL, number,
-				  NULL);
-		carrier->registered--;
+			weft__raw(SYS_epoll_ctl, weft__hub_set(home), EPOLL_CTL_DEL, number, NULL);
+		home->registered--;
 	}
 	if (fd->linked && fd->kind != WEFT__FILE) {
 		wake_all(&fd->readers, UNTOLD);
 		wake_all(&fd->writers, UNTOLD);
 	}
-	*fd = (struct weft__fd){.generation = generation};
+	*fd = (struct weft__fd){.generation = generation, .events = events};
 }
 
 long weft__fd_next_used(long first, long last)
 {
 	struct weft__carrier *carrier = weft__carrier_here();
 
-	if (carrier == NULL || carrier->descriptors == NULL)
+	if (carrier == NULL || carrier->crew->descriptors == NULL)
 		return -1;
 	for (long i = first >> BLOCK_BITS; i < DIRECTORY && i <= last >> BLOCK_BITS; i++) {
-		const struct weft__fd *block = carrier->descriptors[i];
+		const struct weft__fd *block = carrier->crew->descriptors[i];
 
 		for (long j = 0; block != NULL && j < BLOCK; j++) {
 			long number = i << BLOCK_BITS | j;
@@ -132,22 +148,24 @@ long weft__fd_next_used(long first, long last)
 	return -1;
 }
 
-void weft__fd_forget_all(struct weft__carrier *carrier)
+void weft__fd_forget_all(struct weft__crew *crew)
 {
-	if (carrier->descriptors == NULL)
+	if (crew->descriptors == NULL)
 		return;
 	for (unsigned int i = 0; i < DIRECTORY; i++)
-		if (carrier->descriptors[i] != NULL)
-			weft__raw(SYS_munmap, carrier->descriptors[i],
+		if (crew->descriptors[i] != NULL)
+			weft__raw(SYS_munmap, crew->descriptors[i],
 				  BLOCK * sizeof(struct weft__fd));
-	weft__raw(SYS_munmap, carrier->descriptors, DIRECTORY * sizeof(*carrier->descriptors));
-	carrier->descriptors = NULL;
+	weft__raw(SYS_munmap, crew->descriptors, DIRECTORY * sizeof(*crew->descriptors));
+	crew->descriptors = NULL;
 }
 
 static int arm(struct weft__fd *fd, int number, uint32_t wanted)
 {
 	struct epoll_event event = {.events = fd->armed | wanted, .data.ptr = fd};
-	int set = weft__hub_set(weft__carrier_here());
+	struct weft__carrier *here = weft__carrier_here();
+	struct weft__carrier *home = fd->armed == 0 ? here : here->crew->carrier[fd->home];
+	int set = weft__hub_set(home);
 	int op = fd->armed == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 	long err;
 
@@ -164,8 +182,10 @@ static int arm(struct weft__fd *fd, int number, uint32_t wanted)
 		err = weft__raw(SYS_epoll_ctl, set, EPOLL_CTL_ADD, number, &event);
 	if (err != 0)
 		return (int)err;
-	if (fd->armed == 0)
-		weft__carrier_here()->registered++;
+	if (fd->armed == 0) {
+		fd->home = (uint8_t)home->number;
+		home->registered++;
+	}
 	fd->armed = event.events;
 	if (fd->kind == WEFT__FILE) { /* not one of a disk's, or no longer: to be learnt anew */
 		weft__list_init(&fd->readers);
@@ -184,7 +204,8 @@ static uint32_t epoll_events(int events)
 int weft__ready_wait(struct weft__fd *fd, int number, int events, uint64_t deadline_ns)
 {
 	struct weft__waiter *waiter = &weft__current->waiter;
-	uint32_t wanted = epoll_events(events), generation = fd->generation;
+	uint32_t wanted = epoll_events(events);
+	uint16_t generation = fd->generation;
 	int result;
 
 	if ((fd->armed & wanted) != wanted) {
@@ -379,7 +400,7 @@ bool weft__ready_none(const struct pollfd *fds, nfds_t n)
 	for (nfds_t i = 0; i < n; i++) {
 		const struct weft__fd *fd = fds[i].fd < 0 ? NULL : weft__fd_peek(fds[i].fd);
 
-		if (fds[i].fd >= 0 && (fd == NULL || !fd->drained || fd->hung_up ||
+		if (fds[i].fd >= 0 && (fd == NULL || !weft__fd_is_drained(fd) || fd->hung_up ||
 				       (fds[i].events & ~(POLLIN | POLLPRI | POLLRDHUP)) != 0))
 			return false;
 	}
@@ -392,10 +413,9 @@ void weft__ready_event(struct weft__fd *fd, uint32_t events)
 		return;
 	if ((events & (uint32_t)(EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0)
 		fd->hung_up = true;
-	if ((events & ~(uint32_t)EPOLLOUT) != 0) {
-		fd->drained = false;
+	__atomic_store_n(&fd->events, one_more(fd), __ATOMIC_RELEASE);
+	if ((events & ~(uint32_t)EPOLLOUT) != 0)
 		wake_all(&fd->readers, events);
-	}
 	if ((events & (uint32_t)(EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
 		wake_all(&fd->writers, events);
 }

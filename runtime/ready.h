@@ -49,13 +49,19 @@ struct weft__fd {
 	bool linked;
 	uint8_t kind;        /* enum weft__kind */
 	bool stream;         /* TCP, so a short read means that nothing is left */
-	bool drained;        /* nothing to read since the last event */
 	bool hung_up;        /* an event spoke of an end or an error: never skip a try again */
 	bool nonblock;       /* O_NONBLOCK as last seen; valid in nonblock_epoch */
-	bool listening;      /* accept(2) is known to make sense */
-	bool lowat;          /* SO_RCVLOWAT was set: wait for readiness before each try */
+	bool listening : 1;  /* accept(2) is known to make sense */
+	bool lowat : 1;      /* SO_RCVLOWAT was set: wait for readiness before each try */
+	bool unwritten : 1;  /* WEFT__OTHER: a write fails at once */
+	bool timeouts : 1;   /* SO_RCVTIMEO or SO_SNDTIMEO is set; valid in timeouts_epoch */
+	uint8_t no_nowait;   /* POLLIN, POLLOUT: this way it takes no RWF_NOWAIT */
+	uint8_t synchronous; /* POLLIN, POLLOUT: this way a disk is waited for; in nonblock_epoch */
 	uint32_t armed;      /* the epoll events it is registered for; 0: not registered */
-	uint32_t generation; /* counts closes, so that a waiter sees that its file is gone */
+	uint8_t home;        /* the number of the carrier in whose set, if it is */
+	uint16_t generation; /* counts closes, so that a waiter sees that its file is gone */
+	uint16_t events;     /* counts those that have come, and closes; never 0xffff */
+	uint16_t drained_at; /* 1 + `events` when there was nothing left to read; 0: never */
 	uint32_t nonblock_epoch;
 	uint32_t timeouts_epoch;
 	union {
@@ -64,13 +70,21 @@ struct weft__fd {
 		uint32_t ring;       /* WEFT__RING: the flags it was set up with */
 		uint32_t order;      /* of calls that move its position: WEFT__FILE, WEFT__MEMORY */
 	};
-	bool unwritten;      /* WEFT__OTHER: a write fails at once */
-	bool timeouts;       /* SO_RCVTIMEO or SO_SNDTIMEO is set; valid in timeouts_epoch */
-	uint8_t no_nowait;   /* POLLIN, POLLOUT: this way it takes no RWF_NOWAIT */
-	uint8_t synchronous; /* POLLIN, POLLOUT: this way a disk is waited for; in nonblock_epoch */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct weft__fd) == 64, "a descriptor is one line of the cache");
+
+/** How many events there were: read before a try, it tells afterwards whether one has come since. */
+static inline uint16_t weft__fd_events(const struct weft__fd *fd)
+{
+	return __atomic_load_n(&fd->events, __ATOMIC_ACQUIRE);
+}
+
+/** Whether there was nothing left to read, and has been no event since. */
+static inline bool weft__fd_is_drained(const struct weft__fd *fd)
+{
+	return fd->drained_at == weft__fd_events(fd) + 1;
+}
 
 /** The record of a number; NULL for one that is negative, out of range, or has no room. */
 WEFT__SHARED struct weft__fd *weft__fd_at(long number);
@@ -100,10 +114,10 @@ WEFT__SHARED struct weft_task *weft__fd_lone_waiter(const struct weft__fd *fd);
 WEFT__SHARED int weft__fd_move(struct weft_task *task, struct weft__fd *fd, int number);
 
 /**
- * Forget every descriptor without telling kernel or waiters: for a carrier's end, and for a child
+ * Forget every descriptor without telling kernel or waiters: for a crew's end, and for a child
  * after fork(2).
  */
-WEFT__SHARED void weft__fd_forget_all(struct weft__carrier *carrier);
+WEFT__SHARED void weft__fd_forget_all(struct weft__crew *crew);
 
 /**
  * Wait until `events` (POLLIN or POLLOUT) may be true of a descriptor.

@@ -6,7 +6,7 @@
  * somebody else runs (`dead`).
  *
  * Only the owning kernel thread touches a carrier, save for `remote`, `attention` and what the
- * parking lot guards by its own locks.
+ * parking lot guards by its own locks; in a crew of several, only who holds the crew's lock.
  */
 #include "scheduler.h"
 
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "crew.h"
 #include "hub.h"
 #include "ready.h"
 #include "stats.h"
@@ -39,6 +40,7 @@
 
 __thread struct weft_task *weft__current __attribute__((tls_model("initial-exec")));
 __thread struct weft__carrier *weft__hub_of __attribute__((tls_model("initial-exec")));
+void (*weft__kick)(struct weft__carrier *carrier);
 
 static void append(struct weft__queue *queue, struct weft_task *task)
 {
@@ -48,6 +50,21 @@ static void append(struct weft__queue *queue, struct weft_task *task)
 	else
 		queue->last->next = task;
 	queue->last = task;
+}
+
+/* A task of a carrier is ready, or more than its own kernel thread can run now. */
+static void make_known(struct weft__carrier *carrier)
+{
+	weft__crew_rouse(carrier);
+	if (carrier->ready.first != carrier->ready.last)
+		weft__crew_call_help(carrier);
+}
+
+static void append_ready(struct weft__carrier *carrier, struct weft_task *task)
+{
+	append(&carrier->ready, task);
+	if (weft__unlikely(weft__parallel))
+		make_known(carrier);
 }
 
 /*
@@ -90,9 +107,11 @@ void weft__task_init(struct weft_task *task, struct weft__carrier *carrier)
 void weft__start(struct weft_task *task)
 {
 	task->state = WEFT__READY;
+	if (weft__unlikely(weft__parallel))
+		task->carrier = weft__crew_place(task->carrier);
 	task->carrier->tasks++;
 	weft__count(weft__stats.tasks);
-	append(&task->carrier->ready, task);
+	append_ready(task->carrier, task);
 }
 
 void weft__task_release(struct weft_task *task)
@@ -156,7 +175,7 @@ static struct weft__context *next_context(struct weft__carrier *carrier)
 {
 	struct weft_task *next = NULL;
 
-	weft__count(weft__stats.switches);
+	carrier->switches++;
 	if (!hub_is_due(carrier))
 		next = take(&carrier->ready);
 	if (next == NULL) {
@@ -183,6 +202,7 @@ static void switch_away(struct weft_task *me)
 	if (to == &me->context)
 		return;
 	weft__context_switch(&me->context, to);
+	carrier = me->carrier; /* it may have moved */
 	if (weft__unlikely(carrier->dead != NULL))
 		weft__bury_dead(carrier);
 }
@@ -196,6 +216,10 @@ static void let_in(struct weft__carrier *carrier)
 
 void weft__tick(struct weft__carrier *carrier)
 {
+	if (weft__unlikely(weft__parallel) && weft__others_wait(carrier)) {
+		carrier->held_up = true;
+		weft__crew_call_help(carrier);
+	}
 	if (carrier->stopped.first == NULL)
 		return;
 	carrier->passed += PASSED_BY_A_TICK;
@@ -205,6 +229,13 @@ void weft__tick(struct weft__carrier *carrier)
 void weft__look_soon(struct weft__carrier *carrier)
 {
 	carrier->turns = LOOK_EVERY;
+}
+
+struct weft_task *weft__next_ready(struct weft__carrier *carrier)
+{
+	struct weft_task *task = take(&carrier->ready);
+
+	return task != NULL ? task : take(&carrier->stopped);
 }
 
 void weft__run_ready(struct weft__carrier *carrier)
@@ -218,7 +249,10 @@ void weft__run_ready(struct weft__carrier *carrier)
 	if (carrier->behind != NULL)
 		append(&carrier->ready, carrier->behind);
 	carrier->behind = NULL;
+	carrier->held_up = false;
 	task = take(&carrier->ready);
+	if (task == NULL && weft__unlikely(weft__parallel))
+		task = weft__crew_steal(carrier);
 	carrier->turns = carrier->overtakes = 0;
 	if (task == NULL)
 		return;
@@ -269,7 +303,7 @@ int weft__park(uint64_t deadline_ns)
 	switch_away(me);
 	result = me->wake_result;
 	if (deadline_ns != 0)
-		weft__timer_disarm(&me->carrier->timers, &me->timer);
+		weft__timer_disarm(&me->timer);
 	return result;
 }
 
@@ -290,6 +324,8 @@ static void line_up(struct weft__carrier *carrier, struct weft_task *task)
 	} else if (!overtake(carrier, task)) {
 		append(&carrier->ready, task);
 	}
+	if (weft__unlikely(weft__parallel))
+		make_known(carrier);
 }
 
 bool weft__wake(struct weft_task *task, int result)
@@ -302,7 +338,7 @@ bool weft__wake(struct weft_task *task, int result)
 	task->wake_result = result;
 	task->state = WEFT__READY;
 	if (weft__likely((task->priority | task->tired) == 0))
-		append(&task->carrier->ready, task);
+		append_ready(task->carrier, task);
 	else
 		line_up(task->carrier, task);
 	return true;
@@ -317,11 +353,10 @@ void weft__wake_remote(struct weft_task *task)
 	__atomic_add_fetch(&carrier->ringing, 1, __ATOMIC_RELAXED);
 	do
 		task->remote_next = head;
-	while (!__atomic_compare_exchange_n(&carrier->remote, &head, task, true, __ATOMIC_RELEASE,
+	while (!__atomic_compare_exchange_n(&carrier->remote, &head, task, true, __ATOMIC_SEQ_CST,
 					    __ATOMIC_RELAXED));
-	/* Whoever found the list empty rings; the others' tasks go with that ring. */
-	if (head == NULL)
-		weft__hub_ring(carrier);
+	/* One that is awake looks at the list before it sleeps. */
+	weft__crew_rouse(carrier);
 	__atomic_sub_fetch(&carrier->ringing, 1, __ATOMIC_RELEASE);
 }
 
@@ -352,6 +387,9 @@ void weft__interrupt(struct weft_task *task)
 	task->attention = 1;
 	if (task->state == WEFT__PARKED)
 		weft__wake(task, -EINTR);
+	else if (weft__unlikely(weft__parallel) && task->state == WEFT__RUNNING &&
+		 task->carrier != weft__carrier_here())
+		weft__kick(task->carrier);
 }
 
 bool weft__yield(void)
@@ -378,6 +416,7 @@ void weft__preempt(void)
 	struct weft__carrier *carrier = me->carrier;
 	bool whole_slice = carrier->spent >= WEFT__SLICE;
 
+	weft__lock(carrier); /* the call may have begun without */
 	carrier->turns = LOOK_EVERY;
 	if (hub_is_due(carrier) || (whole_slice && carrier->ready.first != NULL)) {
 		if (whole_slice)
@@ -391,6 +430,7 @@ void weft__preempt(void)
 	} else {
 		me->owes = weft__yield();
 	}
+	carrier = me->carrier; /* it may have moved */
 	/* Not always at the same point of a loop: the constants are those of rand(3) in POSIX. */
 	carrier->random = carrier->random * 1103515245U + 12345U;
 	carrier->spent = carrier->random >> 27;

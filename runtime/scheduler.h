@@ -25,7 +25,11 @@
 #include "timer.h"
 
 struct weft__carrier;
+struct weft__crew;
 struct weft__hub;
+
+/** What a carrier's kernel thread is to do in between (crew.h). */
+typedef void weft__errand(struct weft__carrier *here);
 
 enum weft__task_state {
 	WEFT__RUNNING,
@@ -83,6 +87,7 @@ struct weft_task {
 	unsigned int pollers_room;
 	struct weft__parked parked;
 	void (*bury)(struct weft_task *task); /* frees it once it has left; NULL: nothing to free */
+	bool has_made;                        /* another task, while there are several carriers */
 	bool joined;                          /* native tasks: a reference is out */
 	uint64_t cpu_ns;                      /* processor time, as far as it is counted (cpu.h) */
 };
@@ -94,13 +99,17 @@ struct weft__queue {
 struct weft__carrier {
 	struct weft__queue ready;
 	struct weft__queue stopped; /* their slice was over: READY, but not in the run queue yet */
+	bool holds;                 /* the crew's lock; its own thread's, like the next */
+	bool in_handler;            /* the kernel's, whose end is to change the mask of signals */
+	bool held_up;        /* a tick has found the running task computing, and others ready */
 	unsigned int passed; /* switches since one of them was let in, up to the last look; a tick
 				counts for many; valid while there are any */
 	unsigned int turns;  /* switches since the hub last looked at the loop */
+	uint64_t switches, looks; /* in all: the hub's at its loop, too */
 	unsigned int overtakes;   /* since then, tasks woken that went before others */
 	unsigned int spent;       /* what the running task has done since it last switched */
 	unsigned int random;      /* for where a task is stopped next */
-	unsigned int tasks;       /* alive */
+	unsigned int tasks;       /* alive, that are here */
 	uint32_t age;             /* looks at the loop, an idle one counts for many */
 	unsigned int registered;  /* descriptors in the readiness set */
 	struct weft_task *behind; /* to stand behind those whom the hub's look wakes */
@@ -108,9 +117,12 @@ struct weft__carrier {
 	struct weft__timers timers;
 	struct weft__context hub_context;
 	struct weft__hub *hub;
-	struct weft_task *remote;      /* tasks woken by other threads, newest first; atomic */
-	unsigned int ringing;          /* other threads that are about to ring, or ring; atomic */
-	struct weft__fd **descriptors; /* ready.c's; NULL until one is waited for */
+	struct weft_task *remote; /* tasks woken by other threads, newest first; atomic */
+	unsigned int ringing;     /* other threads that are about to ring, or ring; atomic */
+	struct weft__crew *crew;
+	unsigned int number;  /* in its crew */
+	int kernel_thread;    /* the id of its kernel thread; 0: not known */
+	weft__errand *errand; /* for its kernel thread; NULL: none; atomic */
 	void (*attend)(struct weft__carrier *carrier); /* the hub calls it when `attention` */
 	volatile int attention;
 	bool (*wanted)(struct weft_task *me); /* whether the running task's `attention` is for
@@ -156,7 +168,7 @@ WEFT__SHARED int weft__park(uint64_t deadline_ns);
 /** As weft__park() without a deadline, but nothing except weft__wake() ends it. */
 WEFT__SHARED int weft__park_firmly(void);
 
-/** Make a parked task ready; false when it was not parked. Context: the task's carrier. */
+/** Make a parked task ready; false when it was not parked. Context: a carrier of its crew. */
 WEFT__SHARED bool weft__wake(struct weft_task *task, int result);
 
 /**
@@ -261,6 +273,12 @@ WEFT__SHARED void weft__task_exit(void) __attribute__((noreturn));
 
 /** Bury who has ended and left its stack. Context: a task. */
 WEFT__SHARED void weft__bury_dead(struct weft__carrier *carrier);
+
+/** Take the task that is to run next out of a carrier's queues; NULL: none is ready. */
+struct weft_task *weft__next_ready(struct weft__carrier *carrier);
+
+/** Tell a task that runs on another carrier, in its own code, to look at its `attention`. */
+extern WEFT__SHARED void (*weft__kick)(struct weft__carrier *carrier);
 
 /** Free what the runtime keeps for a task. Its owner calls it in `bury`. */
 WEFT__SHARED void weft__task_release(struct weft_task *task);

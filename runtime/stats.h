@@ -21,10 +21,8 @@ struct weft__hog {
 };
 
 struct weft__stats {
-	uint64_t tasks; /* started in all */
-	uint64_t switches;
-	uint64_t looks;      /* the hub's at its loop */
-	uint64_t idle_waits; /* of those, the ones that had time to wait */
+	uint64_t tasks;      /* started in all */
+	uint64_t idle_waits; /* looks at the loop that had time to wait */
 	uint64_t offloads;
 	unsigned int offload_threads;
 	uint64_t longest_run_ns;           /* without a switch; only while WEFT__WATCH_RUNS */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "crew.h"
 #include "hub.h"
 #include "ready.h"
 #include "scheduler.h"
@@ -27,6 +28,7 @@ struct native {
 
 /* The calling thread's own first task, while weft_run() is on its stack. */
 struct run {
+	struct weft__crew crew;
 	struct weft__carrier carrier;
 	struct native main;
 	void *hub_stack;
@@ -223,6 +225,7 @@ int weft_run(void (*entry)(void *arg), void *arg)
 	run->hub_stack = map_stack();
 	if (run->hub_stack == NULL)
 		goto free_run;
+	weft__crew_join(&run->crew, &run->carrier);
 	err = weft__hub_open(&run->carrier);
 	if (err != 0)
 		goto unmap_stack;

@@ -54,18 +54,20 @@ static struct weft__timer *meld_row(struct weft__timer *row)
 
 void weft__timer_arm(struct weft__timers *timers, struct weft__timer *timer, uint64_t deadline_ns)
 {
-	weft__check(!timer->armed);
+	weft__check(timer->armed == NULL);
 	timer->deadline_ns = deadline_ns;
 	timer->child = timer->next = timer->prev = NULL;
-	timer->armed = true;
+	timer->armed = timers;
 	timers->first = meld(timers->first, timer);
 }
 
-void weft__timer_disarm(struct weft__timers *timers, struct weft__timer *timer)
+void weft__timer_disarm(struct weft__timer *timer)
 {
-	if (!timer->armed)
+	struct weft__timers *timers = timer->armed;
+
+	if (timers == NULL)
 		return;
-	timer->armed = false;
+	timer->armed = NULL;
 	if (timer == timers->first) {
 		timers->first = meld_row(timer->child);
 		return;

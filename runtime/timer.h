@@ -16,10 +16,10 @@
 
 struct weft__timer {
 	uint64_t deadline_ns;
-	struct weft__timer *child; /* the first of the later ones below this one */
-	struct weft__timer *next;  /* the next with the same parent */
-	struct weft__timer *prev;  /* the one before, or the parent; NULL at the root */
-	bool armed;
+	struct weft__timer *child;  /* the first of the later ones below this one */
+	struct weft__timer *next;   /* the next with the same parent */
+	struct weft__timer *prev;   /* the one before, or the parent; NULL at the root */
+	struct weft__timers *armed; /* among these; NULL: it is not */
 };
 
 struct weft__timers {
@@ -30,7 +30,7 @@ struct weft__timers {
 void weft__timer_arm(struct weft__timers *timers, struct weft__timer *timer, uint64_t deadline_ns);
 
 /** Disarm `timer`; nothing happens when it is not armed. */
-void weft__timer_disarm(struct weft__timers *timers, struct weft__timer *timer);
+void weft__timer_disarm(struct weft__timer *timer);
 
 /** CLOCK_MONOTONIC in nanoseconds; no system call (vdso(7)). */
 WEFT__SHARED uint64_t weft__now_ns(void);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "crew.h"
 #include "denied.h"
 #include "offload.h"
 #include "send.h"
@@ -46,11 +47,12 @@ long weft__blocking_until(const struct weft__call *c, weft__attempt *attempt, in
 	struct timespec left;
 	long result;
 
+	weft__lock_here();
 	for (;;) {
 		result = attempt == NULL ? -EAGAIN : attempt(c);
 		if (result != -EAGAIN)
 			return result;
-		weft__counts.parks[c->nr]++;
+		weft__count_park(c->nr);
 		if (deadline_ns != 0) {
 			left = weft__left_until(deadline_ns);
 			memcpy(job.data, &left, sizeof(left));
@@ -77,7 +79,7 @@ bool weft__blocking_once(const struct weft__call *c, long *ret_result)
 {
 	struct weft__job job = job_of(c);
 
-	weft__counts.parks[c->nr]++;
+	weft__count_park(c->nr);
 	if (weft__offload_call(&job) != 0)
 		return false;
 	*ret_result = end_of(c, &job);
@@ -95,7 +97,7 @@ long weft__offloaded_in_order(const struct weft__call *c, uint32_t order)
 
 	job.ends = true;
 	job.order = order;
-	weft__counts.parks[c->nr]++;
+	weft__count_park(c->nr);
 	if (weft__offload_call(&job) != 0) {
 		weft__blocks(c);
 		return weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4],

@@ -36,7 +36,7 @@ struct weft__call {
 	struct weft__fd *fd; /* of arg[0], once it is claimed (descriptor.h) */
 	uintptr_t child_sp;  /* of a process that is made in this memory, like its mask (spawn.c) */
 	uint64_t child_mask;
-	uint64_t unused; /* the frame's size is a multiple of 16 */
+	uint64_t events; /* weft__fd_events() of fd before it was last asked */
 };
 
 typedef long weft__handler(struct weft__call *c);
@@ -61,6 +61,14 @@ void weft__entry_clock(void);
 
 /** Where a new task begins: as if its system call had just returned 0. */
 void weft__entry_child(void *call) __attribute__((noreturn));
+
+/**
+ * Whether there is more to do on the way into weft's code and out of it than to mark the task: calls
+ * are caught, or there are several carriers; and what that is.
+ */
+extern bool weft__careful;
+void weft__entry_go_in(const struct weft__call *c);
+void weft__entry_go_out(void);
 
 /** For a thread that is no task: only futexes concern weft then. */
 weft__handler weft__foreign_futex;

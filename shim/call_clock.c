@@ -162,7 +162,7 @@ static long sleep_on(const struct weft__call *c, clockid_t clock, uint64_t until
 
 	if (err != 0)
 		return err;
-	weft__counts.parks[c->nr]++;
+	weft__count_park(c->nr);
 	while (now_ns < until_ns) {
 		long ended;
 

@@ -1,17 +1,31 @@
 /*
- * Calls that change what a kernel thread is: whose it is and what it may do. The carrier is all
+ * Calls that change what a kernel thread is: whose it is and what it may do. The carriers are all
  * tasks', so all of them change, as glibc has it for the ids. Offload threads have what the
  * carrier had when they were made: others are made from then on.
  */
+#include "carriers.h"
 #include "handlers.h"
 #include "offload.h"
+
+static const struct weft__call *change;
+
+static void change_too(struct weft__carrier *here)
+{
+	const struct weft__call *c = change;
+
+	(void)here;
+	weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
+}
 
 long on_credentials(struct weft__call *c)
 {
 	long result =
 		weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
 
-	if (!weft__failed(result))
-		weft__offload_retire();
+	if (weft__failed(result))
+		return result;
+	change = c;
+	weft__errand_for_others(change_too);
+	weft__offload_retire();
 	return result;
 }

@@ -123,12 +123,12 @@ long weft__futex_wait(uintptr_t word, uint32_t expected, uint32_t bitset, bool b
 	long result;
 
 	if (weft__unlikely(between)) {
-		weft__counts.parks[SYS_futex]++;
+		weft__count_park(SYS_futex);
 		return weft__futex_wait_between(word, expected, bitset, until);
 	}
 	result = weft__lot_wait(word, expected, bitset, until->deadline_ns, weft__load);
 	if (result != -EAGAIN)
-		weft__counts.parks[SYS_futex]++;
+		weft__count_park(SYS_futex);
 	while (weft__unlikely(result == -ETIMEDOUT) && weft__until_moved(until)) {
 		result = weft__lot_wait(word, expected, bitset, until->deadline_ns, weft__load);
 		if (result == -EAGAIN)

@@ -110,6 +110,6 @@ long on_futex_waitv(struct weft__call *c)
 	if (result != -ETIMEDOUT)
 		return result;
 	memcpy(job.arg, c->arg, sizeof(job.arg));
-	weft__counts.parks[c->nr]++;
+	weft__count_park(c->nr);
 	return weft__offload_call(&job) != 0 ? weft__blocks(c) : job.result;
 }

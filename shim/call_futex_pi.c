@@ -186,7 +186,7 @@ static long wait_in_line(struct weft__thread *me, struct weft__until *until)
 {
 	long result;
 
-	weft__counts.parks[SYS_futex]++;
+	weft__count_park(SYS_futex);
 	do
 		result = weft__park(until->deadline_ns);
 	while (me->pi_word != 0 &&

@@ -24,7 +24,8 @@
 
 static long try_socket_read(struct weft__call *c)
 {
-	return weft__raw(SYS_recvfrom, c->arg[0], c->arg[1], c->arg[2], MSG_DONTWAIT, NULL, NULL);
+	return weft__fd_ask(c, SYS_recvfrom, c->arg[0], c->arg[1], c->arg[2], MSG_DONTWAIT, NULL,
+			    NULL);
 }
 
 static long try_socket_readv(struct weft__call *c)
@@ -32,7 +33,7 @@ static long try_socket_readv(struct weft__call *c)
 	struct msghdr message = {.msg_iov = (struct iovec *)c->arg[1],
 				 .msg_iovlen = (size_t)c->arg[2]};
 
-	return weft__raw(SYS_recvmsg, c->arg[0], &message, MSG_DONTWAIT);
+	return weft__fd_ask(c, SYS_recvmsg, c->arg[0], &message, MSG_DONTWAIT);
 }
 
 static long try_read(struct weft__call *c)
@@ -41,14 +42,14 @@ static long try_read(struct weft__call *c)
 
 	if (weft__unlikely(weft__denied[SYS_preadv2]))
 		return -EOPNOTSUPP;
-	return weft__raw(SYS_preadv2, c->arg[0], &whole, 1, -1, -1, RWF_NOWAIT);
+	return weft__fd_ask(c, SYS_preadv2, c->arg[0], &whole, 1, -1, -1, RWF_NOWAIT);
 }
 
 static long try_readv(struct weft__call *c)
 {
 	if (weft__unlikely(weft__denied[SYS_preadv2]))
 		return -EOPNOTSUPP;
-	return weft__raw(SYS_preadv2, c->arg[0], c->arg[1], c->arg[2], -1, -1, RWF_NOWAIT);
+	return weft__fd_ask(c, SYS_preadv2, c->arg[0], c->arg[1], c->arg[2], -1, -1, RWF_NOWAIT);
 }
 
 /* Wait until it is ready; then the kernel's turn. */
@@ -110,10 +111,12 @@ long on_read(struct weft__call *c)
 	/* A read of nothing is 0 at once; as recv it would wait. */
 	if (fd == NULL || c->arg[2] == 0 || is_beyond(c))
 		return WEFT__PASS;
+	if (fd->kind != WEFT__SOCKET)
+		weft__lock_here();
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 		n = weft__fd_retry(c, POLLIN, try_socket_read, weft__fd_drained(fd));
-		weft__fd_note_read(c->fd, n, c->arg[2]);
+		weft__fd_note_read(c, n, c->arg[2]);
 		return n == -ENOTSOCK && weft__fd_relearn(c) ? on_read(c) : n;
 	case WEFT__PIPE:
 	case WEFT__OTHER:
@@ -137,6 +140,8 @@ long on_readv(struct weft__call *c)
 
 	if (fd == NULL || c->arg[2] <= 0 || c->arg[2] > IOV_MAX)
 		return WEFT__PASS;
+	if (fd->kind != WEFT__SOCKET)
+		weft__lock_here();
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 		if (weft__iov_bytes((struct iovec *)c->arg[1], (size_t)c->arg[2]) <= 0)
@@ -165,6 +170,8 @@ long on_write(struct weft__call *c)
 
 	if (fd == NULL || is_beyond(c))
 		return WEFT__PASS;
+	if (fd->kind != WEFT__SOCKET)
+		weft__lock_here();
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 	case WEFT__PIPE:
@@ -191,6 +198,8 @@ long on_writev(struct weft__call *c)
 
 	if (fd == NULL || c->arg[2] <= 0 || c->arg[2] > IOV_MAX)
 		return WEFT__PASS;
+	if (fd->kind != WEFT__SOCKET)
+		weft__lock_here();
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 	case WEFT__PIPE:

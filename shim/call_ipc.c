@@ -83,7 +83,7 @@ static long on_queue(struct weft__call *c, int events)
 			return result;
 		if (weft__fd_claim(c) == NULL)
 			return weft__blocks(c);
-		weft__counts.parks[c->nr]++;
+		weft__count_park(c->nr);
 		result = weft__fd_wait(c, events, deadline_ns);
 		if (result != 0)
 			return result == -ENOMEM ? weft__blocks(c) : result;

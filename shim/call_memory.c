@@ -29,7 +29,10 @@
 
 #define BUFFER_BYTES 32768
 
-static uintptr_t stack_start, stack_end; /* mapped open, guard still to be made */
+/* Mapped open, guard still to be made: by this thread, which is in pthread_create. */
+static __thread uintptr_t stack_start __attribute__((tls_model("initial-exec")));
+static __thread uintptr_t stack_end __attribute__((tls_model("initial-exec")));
+
 static bool guards_are_marks; /* the last one was: stacks without a mapping each are possible */
 
 static bool is_buffer(const struct weft__call *c)

@@ -84,7 +84,7 @@ static long look_and_wait(const struct weft__call *c, struct pollfd *fds, nfds_t
 		ready = none ? 0 : weft__poll_now(fds, n);
 		if (ready != 0 || expired)
 			return spend(ready);
-		weft__counts.parks[c->nr]++;
+		weft__count_park(c->nr);
 		result = weft__ready_wait_any(fds, n, deadline_ns);
 		if (result > 0)
 			return spend(result);
@@ -272,7 +272,7 @@ static long select_waiting(const struct weft__call *c, const struct sets *sets,
 	int result = 0;
 
 	while (fds != NULL) {
-		weft__counts.parks[c->nr]++;
+		weft__count_park(c->nr);
 		result = weft__ready_wait_any(fds, n, deadline_ns);
 		if (result < 0 && result != -EAGAIN && result != -EINTR && result != -ENOMEM &&
 		    result != -ETIMEDOUT)
@@ -371,7 +371,7 @@ static long epoll_look_and_wait(struct weft__call *c, uint64_t deadline_ns, bool
 		ready = weft__raw(SYS_epoll_wait, c->arg[0], c->arg[1], c->arg[2], 0);
 		if (ready != 0 || expired)
 			return spend(ready);
-		weft__counts.parks[c->nr]++;
+		weft__count_park(c->nr);
 		result = weft__fd_wait(c, POLLIN, deadline_ns);
 		if (result == -ETIMEDOUT)
 			expired = true;

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "carriers.h"
 #include "catch.h"
 #include "descriptor.h"
 #include "file.h"
@@ -48,7 +49,7 @@ static void lend_mask(void)
 
 static void take_back_mask(void)
 {
-	uint64_t mask = weft__mask_common();
+	uint64_t mask = weft__mask_here();
 
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
@@ -97,6 +98,7 @@ void weft__vfork_begin(void)
 		return;
 	lend_mask();
 	weft__fd_forked();
+	weft__unlock(weft__current->carrier);
 	weft__current->inside = 0;
 	weft__vfork_task = weft__current;
 	weft__current = NULL;
@@ -147,12 +149,17 @@ long on_execveat(struct weft__call *c)
 
 static bool has_other_tasks(void)
 {
-	return weft__current->carrier->tasks > 1;
+	return weft__crew_tasks(&weft__crew) > 1;
 }
 
+/*
+ * Of several carriers each would be in a namespace of its own, or have descriptors of its own: what
+ * cannot be had for all of them is refused.
+ */
 static long enter_namespace(struct weft__call *c)
 {
-	long result = on_credentials(c);
+	long result = weft__parallel && c->nr == SYS_unshare && c->arg[0] != 0 ? -EINVAL
+									       : on_credentials(c);
 
 	weft__paths_look(); /* another one may have other mounts */
 	return result;
@@ -171,7 +178,7 @@ static long do_alone(struct weft__call *c)
 {
 	long result;
 
-	if (has_other_tasks())
+	if (has_other_tasks() || weft__parallel)
 		return -EINVAL;
 	weft__offload_retire();
 	for (int pauses = 0, tries = 0; pauses < ALONE_PAUSES && tries < ALONE_TRIES; pauses++) {
@@ -218,7 +225,7 @@ static long park_until_exit(const struct weft__call *c, long pid)
 	struct weft__fd *fd = number < 0 ? NULL : weft__fd_at(number);
 
 	if (fd != NULL) {
-		weft__counts.parks[c->nr]++;
+		weft__count_park(c->nr);
 		result = weft__ready_wait(fd, (int)number, POLLIN, 0);
 		weft__fd_forget(fd, (int)number);
 	}
@@ -239,7 +246,7 @@ static long park_until_child(const struct weft__call *c, long type, long id, lon
 	struct weft__job job = {.nr = SYS_waitid,
 				.arg = {type, id, 0, (options & ~(long)WNOHANG) | WNOWAIT, 0},
 				.data_arg = -1};
-	weft__counts.parks[c->nr]++;
+	weft__count_park(c->nr);
 	if (weft__offload_call(&job) != 0) /* the caller looks again, after a while */
 		return weft__park(weft__now_ns() + LOOK_AGAIN_NS) == -EINTR ? -EINTR : 0;
 	return job.result == 0 || job.result == -EINTR || job.result == -ECHILD ? job.result

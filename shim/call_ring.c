@@ -124,7 +124,7 @@ static long wait_for_completions(const struct weft__call *c, struct weft__call *
 			return wait_elsewhere(c, ring->fd);
 		if (result != -ETIME || expired)
 			return result;
-		weft__counts.parks[c->nr]++;
+		weft__count_park(c->nr);
 		err = weft__fd_wait(ring, POLLIN, deadline_ns);
 		if (err == -ETIMEDOUT)
 			expired = true;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "carriers.h"
 #include "handlers.h"
 #include "schedule.h"
 #include "shim.h"
@@ -47,6 +48,28 @@ static long subject(long id, struct weft__thread **thread)
 	return *thread == NULL ? -ESRCH : 0;
 }
 
+/* A call about the main thread, which every carrier then makes about itself. */
+static struct weft__call own_call;
+
+static void set_own(struct weft__carrier *here)
+{
+	(void)here;
+	weft__raw(own_call.nr, own_call.arg[0], own_call.arg[1], own_call.arg[2], own_call.arg[3]);
+}
+
+static long set_for_all(const struct weft__call *c)
+{
+	long result;
+
+	own_call = *c;
+	own_call.arg[c->nr == SYS_setpriority || c->nr == SYS_ioprio_set ? 1 : 0] = 0;
+	result = weft__raw(c->nr, own_call.arg[0], own_call.arg[1], own_call.arg[2],
+			   own_call.arg[3]);
+	if (!weft__failed(result))
+		weft__errand_for_others(set_own);
+	return result;
+}
+
 /* The kernel's answer for the main thread, whose children inherit what it set; or anybody else. */
 static long let_kernel_set(const struct weft__call *c, const struct weft__thread *thread)
 {
@@ -54,7 +77,7 @@ static long let_kernel_set(const struct weft__call *c, const struct weft__thread
 
 	if (thread != &weft__main_thread)
 		return WEFT__PASS;
-	result = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3]);
+	result = set_for_all(c);
 	weft__schedule_learn(&weft__main_thread);
 	return result;
 }
@@ -250,7 +273,7 @@ static long move_main(const struct weft__call *c)
 	} old;
 	long n = weft__raw(SYS_sched_getaffinity, 0, MASK_BYTES, old.set.mask), result;
 
-	result = weft__raw(c->nr, c->arg[0], c->arg[1], c->arg[2]);
+	result = set_for_all(c);
 	if (result == 0 && n > 0) {
 		old.set.bytes = (size_t)n;
 		leave_others(&old);

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "carriers.h"
 #include "detour.h"
 #include "handlers.h"
 #include "hub.h"
@@ -81,7 +82,7 @@ static void say_whom_it_binds(void)
 {
 	static bool said;
 
-	if (!said && weft__process.tasks > 1 && !weft__denied[SYS_write])
+	if (!said && weft__crew_tasks(&weft__crew) > 1 && !weft__denied[SYS_write])
 		weft__say("the seccomp filter of one thread holds for all of them");
 	said = true;
 }
@@ -112,7 +113,7 @@ static long install_with_threads(const struct weft__call *c, long flags,
 
 	if ((flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0 && !weft__offload_makes(denied)) {
 		if (weft__offload_makes(weft__denied))
-			weft__offload_reserve(weft__process.tasks);
+			weft__offload_reserve(weft__crew_tasks(&weft__crew));
 		result = install_for_all(c, flags);
 		if (result == 0)
 			return result;
@@ -124,7 +125,7 @@ static long install_with_threads(const struct weft__call *c, long flags,
 /* Let those who are ready run on, out of handlers that could be given up under them, mostly. */
 static void let_others_out(void)
 {
-	for (int i = 0; i < LET_OUT && weft__others_wait(&weft__process); i++)
+	for (int i = 0; i < LET_OUT && weft__crew_others_wait(&weft__crew); i++)
 		weft__yield();
 }
 
@@ -176,7 +177,7 @@ static long set_strict(const struct weft__call *c)
 
 	if (filtered || weft__raw(SYS_prctl, PR_GET_SECCOMP) != SECCOMP_MODE_DISABLED)
 		return WEFT__PASS;
-	if (weft__process.tasks > 1)
+	if (weft__crew_tasks(&weft__crew) > 1)
 		weft__say("strict seccomp leaves no call to switch threads with: the others stop");
 	weft__offload_retire();
 	weft__preempt_end();

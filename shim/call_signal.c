@@ -165,13 +165,13 @@ long on_rt_sigsuspend(struct weft__call *c)
 		return -EINVAL;
 	if (weft__copy(&mask, (void *)c->arg[0], sizeof(mask)) != 0)
 		return -EFAULT;
-	weft__counts.parks[c->nr]++;
+	weft__count_park(c->nr);
 	return suspend(mask);
 }
 
 long on_pause(struct weft__call *c)
 {
-	weft__counts.parks[c->nr]++;
+	weft__count_park(c->nr);
 	return weft__park(0);
 }
 
@@ -249,7 +249,7 @@ static long wait_for_signal(struct weft__call *c, uint64_t set, uint64_t deadlin
 		result = take_from_kernel(set, info);
 		if (result != -EAGAIN)
 			break;
-		weft__counts.parks[c->nr]++;
+		weft__count_park(c->nr);
 		weft__mask_wait_for(me, set);
 		result = park_until_signal(fd, number, deadline_ns);
 		weft__mask_wait_for(me, 0);

@@ -33,16 +33,16 @@ static bool drained(const struct weft__fd *fd, long flags)
 	return weft__fd_drained(fd) && (flags & (MSG_ERRQUEUE | MSG_OOB)) == 0;
 }
 
-static void note_read(struct weft__fd *fd, long flags, long n, long wanted)
+static void note_read(struct weft__call *c, long n)
 {
-	if ((flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC)) == 0)
-		weft__fd_note_read(fd, n, wanted);
+	if ((c->arg[3] & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC)) == 0)
+		weft__fd_note_read(c, n, c->arg[2]);
 }
 
 static long try_recvfrom(struct weft__call *c)
 {
-	return weft__raw(SYS_recvfrom, c->arg[0], c->arg[1], c->arg[2], c->arg[3] | MSG_DONTWAIT,
-			 c->arg[4], c->arg[5]);
+	return weft__fd_ask(c, SYS_recvfrom, c->arg[0], c->arg[1], c->arg[2],
+			    c->arg[3] | MSG_DONTWAIT, c->arg[4], c->arg[5]);
 }
 
 /* MSG_WAITALL on a stream: go on until all is there, or an end, or nothing more comes. */
@@ -85,7 +85,7 @@ static long receive_now(struct weft__call *c)
 	if (fd == NULL || fd->kind != WEFT__SOCKET)
 		return WEFT__PASS;
 	n = try_recvfrom(c);
-	note_read(fd, c->arg[3], n, c->arg[2]);
+	note_read(c, n);
 	if (n == -EAGAIN)
 		weft__spend(WEFT__EMPTY_HANDED / 4); /* it may be called again at once */
 	return n;
@@ -105,13 +105,13 @@ long on_recvfrom(struct weft__call *c)
 	    weft__socket_option((int)c->arg[0], SO_TYPE) == SOCK_STREAM)
 		return (c->arg[3] & MSG_PEEK) != 0 ? peek_all(c) : receive_all(c);
 	n = weft__fd_retry(c, POLLIN, try_recvfrom, drained(fd, c->arg[3]));
-	note_read(c->fd, c->arg[3], n, c->arg[2]);
+	note_read(c, n);
 	return n;
 }
 
 static long try_recvmsg(struct weft__call *c)
 {
-	return weft__raw(SYS_recvmsg, c->arg[0], c->arg[1], c->arg[2] | MSG_DONTWAIT);
+	return weft__fd_ask(c, SYS_recvmsg, c->arg[0], c->arg[1], c->arg[2] | MSG_DONTWAIT);
 }
 
 /* MSG_WAITALL of a message: the first piece as the kernel gives it, the rest behind it. */
@@ -163,8 +163,8 @@ long on_recvmsg(struct weft__call *c)
 
 static long try_recvmmsg(struct weft__call *c)
 {
-	return weft__raw(SYS_recvmmsg, c->arg[0], c->arg[1], c->arg[2], c->arg[3] | MSG_DONTWAIT,
-			 NULL);
+	return weft__fd_ask(c, SYS_recvmmsg, c->arg[0], c->arg[1], c->arg[2],
+			    c->arg[3] | MSG_DONTWAIT, NULL);
 }
 
 /*
@@ -203,8 +203,8 @@ long on_recvmmsg(struct weft__call *c)
 
 static long try_sendto(struct weft__call *c)
 {
-	return weft__raw(SYS_sendto, c->arg[0], c->arg[1], c->arg[2], c->arg[3] | MSG_DONTWAIT,
-			 c->arg[4], c->arg[5]);
+	return weft__fd_ask(c, SYS_sendto, c->arg[0], c->arg[1], c->arg[2],
+			    c->arg[3] | MSG_DONTWAIT, c->arg[4], c->arg[5]);
 }
 
 long on_sendto(struct weft__call *c)

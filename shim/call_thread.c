@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "carriers.h"
 #include "catch.h"
 #include "parking.h"
 #include "futex.h"
@@ -76,7 +77,7 @@ long on_exit_thread(struct weft__call *c)
 {
 	struct weft__thread *me = weft__thread_here();
 
-	if (me->task.carrier->tasks == 1) {
+	if (weft__crew_tasks(&weft__crew) == 1) {
 		if (c->arg[0] != 0 || !weft__hub_counted)
 			weft__raw(SYS_exit_group, c->arg[0]);
 		weft__go_outside(&me->task);
@@ -85,8 +86,6 @@ long on_exit_thread(struct weft__call *c)
 	weft__robust_exit(me);
 	weft__signals_drop(me);
 	weft__thread_leave(me);
-	if (me->clear_tid != 0 && weft__copy((void *)me->clear_tid, &(int){0}, sizeof(int)) == 0)
-		weft__futex_wake(me->clear_tid, 1);
 	weft__task_exit();
 }
 

@@ -72,7 +72,7 @@ static long sleep_until(const struct weft__call *c, uint64_t deadline_ns, struct
 	struct timespec left;
 	int result;
 
-	weft__counts.parks[c->nr]++;
+	weft__count_park(c->nr);
 	result = weft__park(deadline_ns);
 	if (result == -ETIMEDOUT)
 		return 0;

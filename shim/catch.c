@@ -95,10 +95,10 @@ long weft__catch_begin(void)
 	weft__caught = (struct weft__caught){.calls = 0};
 	catcher = weft__raw(SYS_gettid);
 	weft__selector = WEFT__SELECT_CATCH;
-	weft__catching = true;
+	weft__catching = weft__careful = true;
 	err = weft__raw(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, own.start,
 			own.end - own.start, &weft__selector);
-	weft__catching = err == 0;
+	weft__catching = weft__careful = err == 0;
 	return err;
 }
 
@@ -107,7 +107,7 @@ void weft__catch_end(void)
 	/* In a child it is off; and a filter of the program's may kill who calls prctl(2) there. */
 	if (weft__catching && weft__raw(SYS_gettid) == catcher)
 		weft__raw(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);
-	weft__catching = false;
+	weft__catching = weft__careful = false;
 }
 
 /* Note where a call comes from: a hash table with open addressing, never full. */
@@ -162,7 +162,7 @@ static long on_caught_sigreturn(struct weft__call *c)
 	weft__mask_set(me, before.mask);
 	me->altstack = before.stack;
 	before.mask = weft__mask_common();
-	before.stack = weft__kernel_handler_stack;
+	weft__handler_stack(0, &before.stack);
 	weft__copy(frame, &before, sizeof(before));
 	weft__signals_check(me);
 	return WEFT__PASS;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "call.h"
+#include "crew.h"
 
 struct weft__thread;
 struct weft__ucontext;
@@ -36,17 +37,26 @@ struct weft__caught {
 
 extern struct weft__caught weft__caught;
 
+/** Let the carrier's calls pass, or be caught, if any are. */
+static inline void weft__select(uint8_t how)
+{
+	if (weft__unlikely(weft__catching))
+		weft__selector = how;
+}
+
 /** The running task is in weft's code from here on. */
 static inline void weft__go_inside(struct weft_task *me)
 {
 	me->inside = 1;
-	weft__selector = WEFT__SELECT_PASS;
+	weft__select(WEFT__SELECT_PASS);
+	weft__lock(me->carrier);
 }
 
 /** The running task is in the program's code from here on, or in what returns to it. */
 static inline void weft__go_outside(struct weft_task *me)
 {
-	weft__selector = WEFT__SELECT_CATCH;
+	weft__unlock(me->carrier);
+	weft__select(WEFT__SELECT_CATCH);
 	me->inside = 0;
 }
 

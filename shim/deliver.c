@@ -259,6 +259,7 @@ long weft__attend(struct weft__call *c, long result)
 	struct weft__ending ending = {.call = c, .result = result, .again = result == -EINTR};
 	uint64_t deadline_ns = me->deadline_ns;
 
+	weft__go_inside(&me->task);
 	me->task.attention = 0;
 	weft__signals_attend(&weft__process);
 	/* A call that starts over after a handler does so with its number, whatever that is now. */

@@ -23,7 +23,8 @@
 /* weft's own descriptors go above the soft limit, if that is at most the highest; else below. */
 #define OWN_HIGHEST 65536
 #define OWN_TOP 4096
-#define OWN_MOST 16
+#define OWN_A_CARRIER 8
+#define OWN_MOST (OWN_A_CARRIER * (WEFT__MOST_CARRIERS + 1))
 
 static uint32_t nonblock_epoch = 1, timeouts_epoch = 1, fork_epoch = 1;
 bool weft__fd_unseen;
@@ -65,15 +66,21 @@ struct weft__fd *weft__fd_claim(struct weft__call *c)
 	struct weft__fd *fd;
 
 	weft__spend(1);
-	fd = weft__fd_at((int)c->arg[0]);
-	if (weft__unlikely(fd != NULL && fd->kind == WEFT__UNKNOWN) &&
-	    !weft__fd_learn(fd, (int)c->arg[0]))
-		fd = NULL;
+	fd = weft__fd_peek((int)c->arg[0]);
+	if (weft__unlikely(fd == NULL || fd->kind == WEFT__UNKNOWN)) {
+		weft__lock_here();
+		fd = weft__fd_at((int)c->arg[0]);
+		if (fd != NULL && fd->kind == WEFT__UNKNOWN && !weft__fd_learn(fd, (int)c->arg[0]))
+			fd = NULL;
+	}
+	if (fd != NULL)
+		c->events = weft__fd_events(fd);
 	return c->fd = fd;
 }
 
 bool weft__fd_relearn(struct weft__call *c)
 {
+	weft__lock_here();
 	weft__fd_forget(c->fd, (int)c->arg[0]);
 	return weft__fd_claim(c) != NULL;
 }
@@ -110,14 +117,16 @@ void weft__fd_new_socket(long number, bool nonblock, bool stream, const struct w
 
 bool weft__fd_drained(const struct weft__fd *fd)
 {
-	return fd->drained && !fd->hung_up && !weft__fd_unseen;
+	return weft__fd_is_drained(fd) && !fd->hung_up && !weft__fd_unseen;
 }
 
 /* An event tells when more has come, if it is registered for. */
-void weft__fd_note_read(struct weft__fd *fd, long result, long wanted)
+void weft__fd_note_read(struct weft__call *c, long result, long wanted)
 {
+	struct weft__fd *fd = c->fd;
+
 	if (fd->armed != 0 && (result == -EAGAIN || (result > 0 && result < wanted && fd->stream)))
-		fd->drained = true;
+		fd->drained_at = (uint16_t)(c->events + 1);
 }
 
 static void learn_flags(struct weft__fd *fd, long number)
@@ -135,8 +144,10 @@ static void learn_flags(struct weft__fd *fd, long number)
 
 bool weft__fd_nonblock(struct weft__fd *fd, long number)
 {
-	if (fd->nonblock_epoch != nonblock_epoch)
+	if (fd->nonblock_epoch != nonblock_epoch) {
+		weft__lock_here();
 		learn_flags(fd, number);
+	}
 	return fd->nonblock;
 }
 
@@ -213,10 +224,15 @@ long weft__fd_park(struct weft__call *c, int events, uint64_t *deadline_ns)
 		weft__spend(WEFT__EMPTY_HANDED);
 		return -EAGAIN;
 	}
+	weft__lock_here();
 	timeout_ns = timeout_of(c->fd, (int)c->arg[0], events);
 	if (timeout_ns != 0 && *deadline_ns == 0)
 		*deadline_ns = weft__now_ns() + timeout_ns;
-	weft__counts.parks[c->nr]++;
+	if (weft__unlikely(weft__parallel) && c->events != weft__fd_events(c->fd)) {
+		c->events = weft__fd_events(c->fd);
+		return 0;
+	}
+	weft__count_park(c->nr);
 	result = weft__fd_wait(c, events, *deadline_ns);
 	switch (result) {
 	case -ETIMEDOUT:
@@ -238,6 +254,7 @@ long weft__fd_park_ready(struct weft__call *c, int events)
 	uint64_t deadline_ns = 0;
 	long result;
 
+	weft__lock_here();
 	for (;;) {
 		struct pollfd poll_fd = {.fd = (int)c->arg[0], .events = (short)events};
 
@@ -288,13 +305,21 @@ long weft__fd_retry(struct weft__call *c, int events, weft__try *try, bool skip)
 	}
 }
 
-/* Give a descriptor the first free number of OWN_MOST from `least` on, as far as the limits let. */
+/* How many numbers are kept for weft's own. */
+static unsigned int room_for_own(void)
+{
+	return OWN_A_CARRIER * (weft__settings.carriers + 1);
+}
+
+/* Give a descriptor the first free number of that many from `least` on, as far as the limits let. */
 static long duplicate_above(long number, unsigned long least, const struct rlimit *limit)
 {
 	struct rlimit raised = *limit;
 	long above;
 
-	raised.rlim_cur = least + OWN_MOST < limit->rlim_max ? least + OWN_MOST : limit->rlim_max;
+	raised.rlim_cur = least + room_for_own();
+	if (raised.rlim_cur > limit->rlim_max)
+		raised.rlim_cur = limit->rlim_max;
 	weft__raw(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL);
 	above = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC, least);
 	weft__raw(SYS_prlimit64, 0, RLIMIT_NOFILE, limit, NULL);
@@ -317,7 +342,8 @@ static long duplicate_hidden(long number)
 		copy = duplicate_above(number, limit.rlim_cur, &limit);
 	if (copy < 0)
 		copy = weft__raw(SYS_fcntl, number, F_DUPFD_CLOEXEC,
-				 (limit.rlim_cur < OWN_TOP ? limit.rlim_cur : OWN_TOP) - OWN_MOST);
+				 (limit.rlim_cur < OWN_TOP ? limit.rlim_cur : OWN_TOP) -
+					 room_for_own());
 	return copy;
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "call.h"
+#include "crew.h"
 #include "ready.h"
 
 /**
@@ -47,8 +48,15 @@ extern bool weft__fd_unseen;
 /** Whether a socket is known to have nothing to read, so that a try would be in vain. */
 bool weft__fd_drained(const struct weft__fd *fd);
 
-/** Note what a read of a socket for `wanted` bytes has come to: whether anything is left. */
-void weft__fd_note_read(struct weft__fd *fd, long result, long wanted);
+/** Note what a read of c->fd, a socket, for `wanted` bytes has come to: whether anything is left. */
+void weft__fd_note_read(struct weft__call *c, long result, long wanted);
+
+/**
+ * weft__raw() for a try of a call on c->fd. The crew's lock is given back before, and is the caller's
+ * to take again. An event that comes meanwhile is not missed: weft__fd_park() returns at once then.
+ */
+#define weft__fd_ask(c, ...) \
+	((c)->events = weft__fd_events((c)->fd), weft__unlock_here(), weft__raw(__VA_ARGS__))
 
 /** Whether O_NONBLOCK is set on a descriptor. */
 bool weft__fd_nonblock(struct weft__fd *fd, long number);

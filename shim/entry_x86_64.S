@@ -19,6 +19,7 @@
 #define CALL_SP     112
 #define CALL_PC     120
 #define CALL_XMM    128
+#define CALL_FD     384
 #define CALL_CHILD_SP   392
 #define CALL_CHILD_MASK 400
 #define CALL_BYTES  416
@@ -33,9 +34,6 @@
 #define NR_RT_SIGRETURN 15
 #define NR_FORK         57
 #define NR_FUTEX       202
-
-#define SELECT_PASS  0
-#define SELECT_CATCH 1
 
 	.macro	load_xmm frame
 	movaps	CALL_XMM(\frame), %xmm0
@@ -146,10 +144,11 @@ weft__entry_caught:
 	test	%rax, %rax
 	jz	again
 	movw	$1, TASK_INSIDE(%rax)	/* and not restarted */
-	movb	$SELECT_PASS, weft__selector(%rip)
 	.globl	weft__entry_inside
 	.hidden	weft__entry_inside
 weft__entry_inside:
+	cmpb	$0, weft__careful(%rip)
+	jne	go_in
 again:
 	/* r11: the handler; rbx and rsp: the frame. */
 	mov	%rbx, %rdi
@@ -163,7 +162,9 @@ done:
 	mov	%fs:(%rcx), %rcx
 	test	%rcx, %rcx
 	jz	leave
-	movb	$SELECT_CATCH, weft__selector(%rip)
+	cmpb	$0, weft__careful(%rip)
+	jne	go_out
+gone_out:
 	movb	$0, TASK_INSIDE(%rcx)
 	cmpb	$0, TASK_ATTENTION(%rcx)
 	jne	attend
@@ -216,9 +217,21 @@ borrow:
 2:	add	$2, %rcx
 	jmp	*%rcx
 	.cfi_restore_state
+go_in:	/* The handler is kept where it will keep the descriptor. */
+	mov	%r11, CALL_FD(%rbx)
+	mov	%rbx, %rdi
+	call	weft__entry_go_in
+	mov	CALL_FD(%rbx), %r11
+	jmp	again
+go_out:
+	push	%rax
+	push	%rcx
+	call	weft__entry_go_out
+	pop	%rcx
+	pop	%rax
+	jmp	gone_out
 attend:
 	movb	$1, TASK_INSIDE(%rcx)
-	movb	$SELECT_PASS, weft__selector(%rip)
 	mov	%rbx, %rdi
 	mov	%rax, %rsi
 	call	weft__attend

@@ -52,27 +52,38 @@ struct frame {
 	siginfo_t info;
 };
 
-static char kernel_handler_stack[64 * 1024] __attribute__((aligned(64)));
+static char first_stack[WEFT__HANDLER_STACK_BYTES] __attribute__((aligned(64)));
+static char *stacks[WEFT__MOST_CARRIERS] = {first_stack};
 
-const stack_t weft__kernel_handler_stack = {.ss_sp = kernel_handler_stack,
-					    .ss_size = sizeof(kernel_handler_stack)};
+long weft__handler_stack(unsigned int number, stack_t *ret_stack)
+{
+	long stack = (long)stacks[number];
 
-/* Let the kernel's handler come again when the task is back on its own stack. */
-static void come_again(void)
+	if (stack == 0)
+		stack = weft__raw(SYS_mmap, NULL, WEFT__HANDLER_STACK_BYTES, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (weft__failed(stack))
+		return stack;
+	stacks[number] = (char *)stack;
+	*ret_stack = (stack_t){.ss_sp = stacks[number], .ss_size = WEFT__HANDLER_STACK_BYTES};
+	return 0;
+}
+
+/* What is not told now comes with the end of a task's next call. */
+void weft__come_to(struct weft__carrier *carrier)
 {
 	siginfo_t info = weft__signal_from_self(WEFT__SIGNAL_SETXID, SI_QUEUE);
 
-	/* It then comes with the end of the task's next call. */
-	if (weft__denied[SYS_rt_tgsigqueueinfo] || weft__denied[SYS_gettid])
+	if (weft__denied[SYS_rt_tgsigqueueinfo])
 		return;
 	info.si_value.sival_ptr = &weft__process;
-	weft__raw(SYS_rt_tgsigqueueinfo, info.si_pid, weft__raw(SYS_gettid), info.si_signo, &info);
+	weft__raw(SYS_rt_tgsigqueueinfo, info.si_pid, carrier->kernel_thread, info.si_signo, &info);
 }
 
 /* The end of what begins below: the kernel takes the frame, and its thread's mask with it. */
 static void go_back(struct weft__thread *me, struct weft__ucontext *ucontext)
 {
-	ucontext->stack = weft__kernel_handler_stack;
+	weft__handler_stack(me->task.carrier->number, &ucontext->stack);
 	ucontext->mask = weft__mask_returning();
 	weft__go_outside(&me->task);
 }
@@ -157,8 +168,8 @@ static void make_way(struct frame *frame)
 	me->task.attention = 0;
 	weft__signals_check(me);
 	weft__mask_close();
-	if (me->task.attention)
-		come_again();
+	if (me->task.attention) /* when the task is back on its own stack */
+		weft__come_to(me->task.carrier);
 	go_back(me, &frame->ucontext);
 }
 
@@ -295,7 +306,29 @@ static bool handle_fault(struct weft__thread *me, siginfo_t *info, struct weft__
 	return true;
 }
 
-/* Weft's own two uses of a signal that the program cannot have; true when it is one of them. */
+/* What another carrier wants done: maybe to the mask, which the kernel takes from here. */
+static void do_errand(struct weft__ucontext *ucontext)
+{
+	struct weft__carrier *here = weft__carrier_here();
+
+	here->in_handler = true;
+	weft__crew_do_errand(here);
+	here->in_handler = false;
+	ucontext->mask = weft__mask_returning();
+}
+
+/* Take the lock, on the way into the program's code again. */
+static void lock_in_handler(struct weft__carrier *here, struct weft__ucontext *ucontext)
+{
+	if (!weft__parallel)
+		return;
+	here->in_handler = true;
+	weft__crew_lock(here);
+	here->in_handler = false;
+	ucontext->mask = weft__mask_returning();
+}
+
+/* Weft's own uses of a signal that the program cannot have; true when it is one of them. */
 static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__ucontext *ucontext)
 {
 	if (info->si_signo != WEFT__SIGNAL_SETXID || info->si_value.sival_ptr != &weft__process ||
@@ -304,8 +337,11 @@ static bool handle_own(struct weft__thread *me, siginfo_t *info, struct weft__uc
 	if (info->si_code == SI_TIMER) {
 		if (weft__preempt_tick(me, info, ucontext))
 			make_way_soon(me, ucontext, info);
-	} else if (me != NULL && !me->task.inside && me->task.attention && !is_entering(ucontext)) {
-		deliver_soon(me, ucontext, info, deliver);
+	} else {
+		if (weft__parallel && weft__carrier_here() != NULL)
+			do_errand(ucontext);
+		if (me != NULL && !me->task.inside && me->task.attention && !is_entering(ucontext))
+			deliver_soon(me, ucontext, info, deliver);
 	}
 	return true;
 }
@@ -318,7 +354,7 @@ static struct weft__thread *interrupted(void)
 {
 	struct weft__thread *me = weft__thread_here();
 
-	return me == weft__hub_thread ? NULL : me;
+	return me == NULL || me->is_hub ? NULL : me;
 }
 
 static void handle_signal(struct weft__thread *me, siginfo_t *info, struct weft__ucontext *ucontext)
@@ -359,8 +395,11 @@ void weft__on_kernel_signal(int signal, siginfo_t *info, void *ucontext)
 	}
 	/* The handler is weft's code, in the middle of the program's, or of the handler itself. */
 	before = weft__selector;
-	weft__selector = WEFT__SELECT_PASS;
+	weft__select(WEFT__SELECT_PASS);
+	lock_in_handler(me->task.carrier, ucontext);
 	handle_signal(me, info, ucontext);
-	if (!me->task.inside)
-		weft__selector = before;
+	if (!me->task.inside) {
+		weft__unlock(me->task.carrier);
+		weft__select(before);
+	}
 }

@@ -5,13 +5,24 @@
 #include <signal.h>
 #include <stdint.h>
 
+struct weft__carrier;
 struct weft__thread;
+
+#define WEFT__HANDLER_STACK_BYTES ((size_t)64 * 1024)
 
 /** The handler of whatever weft took over. */
 void weft__on_kernel_signal(int signal, siginfo_t *info, void *ucontext);
 
-/** Where the kernel calls it: a stack of weft's own, which it leaves before anything else runs. */
-extern const stack_t weft__kernel_handler_stack;
+/**
+ * Where the kernel calls it on the kernel thread of a carrier, by its number: a stack of weft's own,
+ * which it leaves before anything else runs. There is one for the first, number 0; the others' are made.
+ *
+ * @return 0, or -ENOMEM
+ */
+long weft__handler_stack(unsigned int number, stack_t *ret_stack);
+
+/** Have the handler come to a carrier's kernel thread, to look at attention and errand. */
+void weft__come_to(struct weft__carrier *carrier);
 
 /**
  * Where weft may go on with a running task whose stack pointer is `sp`: below the red zone of its

@@ -141,7 +141,7 @@ static uint32_t order_of(const struct stat *status)
 /* False: while its file system was asked for its kind, the number has become another file's. */
 static bool learn_file(struct weft__fd *fd, long number, const struct stat *status)
 {
-	uint32_t generation = fd->generation;
+	uint16_t generation = fd->generation;
 	enum weft__kind kind = file_kind(number, status->st_dev);
 
 	if (fd->generation != generation || fd->kind != WEFT__UNKNOWN)

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "call.h"
+#include "carriers.h"
 #include "memory.h"
 #include "shim.h"
 #include "signals.h"
@@ -11,7 +12,7 @@
 
 static struct weft__mask_group first_group;
 static struct weft__link waiting = {&waiting, &waiting}; /* by their `waits` */
-static uint64_t kernel_mask; /* what it has, as far as weft has set it */
+static uint64_t kernel_mask; /* what the first carrier has, as far as weft has set it */
 
 uint64_t weft__mask_in_handler(void)
 {
@@ -33,10 +34,43 @@ uint64_t weft__mask_common(void)
 	       ~weft__signal_bit(WEFT__SIGNAL_SETXID);
 }
 
+static bool is_first(void)
+{
+	const struct weft__carrier *here = weft__carrier_here();
+
+	return here == NULL || here->number == 0;
+}
+
+uint64_t weft__mask_of_others(void)
+{
+	static const int raised[] = {
+		SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGPIPE, SIGXFSZ, WEFT__SIGNAL_SETXID};
+	uint64_t mask = weft__mask_in_handler() & ~WEFT__UNBLOCKABLE;
+
+	for (size_t i = 0; i < sizeof(raised) / sizeof(*raised); i++)
+		mask &= ~weft__signal_bit(raised[i]);
+	return mask;
+}
+
+uint64_t weft__mask_here(void)
+{
+	return is_first() ? weft__mask_common() : weft__mask_of_others();
+}
+
+static void open_first(struct weft__carrier *first)
+{
+	if (!first->in_handler)
+		weft__mask_open();
+}
+
 void weft__mask_tell_kernel(void)
 {
-	if (weft__mask_common() != kernel_mask)
+	if (weft__mask_common() == kernel_mask)
+		return;
+	if (is_first())
 		weft__mask_open();
+	else
+		weft__errand_for(&weft__process, open_first);
 }
 
 static void enter(struct weft__mask_group *group, struct weft__thread *thread)
@@ -167,22 +201,31 @@ uint64_t weft__mask_of(const struct weft__thread *thread)
 	return thread->mask->mask;
 }
 
+/* What this carrier's kernel thread has from now on; the result. */
+static uint64_t note(uint64_t mask)
+{
+	if (is_first())
+		kernel_mask = mask;
+	return mask;
+}
+
 void weft__mask_open(void)
 {
-	kernel_mask = weft__mask_common();
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &kernel_mask, NULL, sizeof(kernel_mask));
+	uint64_t mask = note(weft__mask_here());
+
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
 
 void weft__mask_close(void)
 {
-	kernel_mask = weft__mask_in_handler();
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &kernel_mask, NULL, sizeof(kernel_mask));
+	uint64_t mask = note(weft__mask_in_handler());
+
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
 
 uint64_t weft__mask_returning(void)
 {
-	kernel_mask = weft__mask_common();
-	return kernel_mask;
+	return note(weft__mask_here());
 }
 
 long weft__mask_swap(long pointer, long bytes)

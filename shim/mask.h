@@ -4,6 +4,9 @@
  * Faults are let in always, and the signal by which tasks are preempted; what a caught call raises
  * is, where there is such a thing (catch.h).
  *
+ * The first carrier takes the signals that are for the process. The others admit only what comes of
+ * what they do themselves.
+ *
  * A signal that every task blocks stays pending in the kernel, as it would with threads; any other
  * is let in, and signal.c finds a task that admits it. Few masks are in use at a time, so tasks
  * with the same one share a group; only when a group comes or goes does the common part change.
@@ -66,8 +69,12 @@ uint64_t weft__mask_of(const struct weft__thread *thread);
 /** Give the kernel thread the mask it is to have, unless it has it. */
 void weft__mask_tell_kernel(void);
 
-/** What the kernel thread's mask is to be. */
+/** What the mask of the first carrier's kernel thread is to be. */
 uint64_t weft__mask_common(void);
+
+/** What that of any other's is; and what the caller's is to be. */
+uint64_t weft__mask_of_others(void);
+uint64_t weft__mask_here(void);
 
 /** Give the kernel thread that mask: after its handler, or weft__mask_close(). */
 void weft__mask_open(void);

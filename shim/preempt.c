@@ -25,6 +25,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "carriers.h"
 #include "cpu.h"
 #include "denied.h"
 #include "hub.h"
@@ -53,21 +54,34 @@
 #define MOST_NEEDLESS 16U
 #define ASLEEP_NEEDLESS 8U
 
-static uint64_t tick_ns; /* processor time from one tick to the next */
-static int ticks_timer = -1;
+static uint64_t tick_ns;   /* processor time from one tick to the next */
+static uint64_t glance_ns; /* from a glance for who waits by looking at memory to the next */
 
-static struct {
-	int timer;         /* -1: none yet, for nobody has been found waiting */
+/* The timers of a carrier; all that is counted is its own. */
+struct clockwork {
+	struct weft__carrier *carrier;
+	int ticks;                         /* the timer; -1: none */
+	const struct weft__thread *ticked; /* whom the last tick found */
+	uint64_t tick_looks;               /* how many there had been then */
+
+	int glances;       /* the timer; -1: none yet, for nobody has been found waiting */
 	bool set;          /* it will go off */
 	bool never;        /* one has interrupted a call that could not be restarted */
 	unsigned int vain; /* how many have found nobody waiting by looking at memory, in a row */
 	unsigned int needless;    /* how many have found that the hub had its turns, in a row */
 	uint64_t in_ns;           /* how long after the last one it goes off */
 	uint64_t looks, switches; /* how many there had been then */
-	uint64_t ns;              /* from one to the next */
-} glance = {.timer = -1};
+};
 
-static long make_timer(clockid_t clock, int *timer)
+static struct clockwork clockworks[WEFT__MOST_CARRIERS];
+
+/* The clock of a kernel thread's processor time (the kernel's MAKE_THREAD_CPUCLOCK). */
+static clockid_t processor_clock(const struct weft__carrier *carrier)
+{
+	return (clockid_t)(~(unsigned int)carrier->kernel_thread << 3 | 4 | 2);
+}
+
+static long make_timer(const struct clockwork *works, clockid_t clock, int *timer)
 {
 	struct sigevent event;
 
@@ -75,76 +89,96 @@ static long make_timer(clockid_t clock, int *timer)
 	event.sigev_notify = SIGEV_THREAD_ID;
 	event.sigev_signo = WEFT__SIGNAL_SETXID;
 	event.sigev_value.sival_ptr = &weft__process;
-	event._sigev_un._tid = (pid_t)weft__raw(SYS_gettid);
+	event._sigev_un._tid = works->carrier->kernel_thread;
 	return weft__raw(SYS_timer_create, clock, &event, timer);
+}
+
+static long begin(struct weft__carrier *carrier)
+{
+	struct timespec tick = {(time_t)(tick_ns / 1000000000U), (long)(tick_ns % 1000000000U)};
+	struct itimerspec ticks = {tick, tick};
+	struct clockwork *works = &clockworks[carrier->number];
+	long err;
+
+	*works = (struct clockwork){.carrier = carrier, .ticks = -1, .glances = -1};
+	err = make_timer(works, processor_clock(carrier), &works->ticks);
+	if (err != 0)
+		return err;
+	return weft__raw(SYS_timer_settime, works->ticks, 0, &ticks, NULL);
 }
 
 long weft__preempt_begin(unsigned int period_ms)
 {
-	struct timespec tick = {period_ms / 2000, (long)(period_ms % 2000) * 500000};
-	struct itimerspec ticks = {tick, tick};
-	long err;
+	long err = 0;
 
 	tick_ns = (uint64_t)period_ms * 500000U;
-	glance.timer = -1;
-	glance.set = false;
-	glance.ns = (uint64_t)period_ms * 10000U;
+	glance_ns = (uint64_t)period_ms * 10000U;
 	weft__spins_begin();
-	err = make_timer(CLOCK_THREAD_CPUTIME_ID, &ticks_timer);
-	if (err != 0)
-		return err;
-	return weft__raw(SYS_timer_settime, ticks_timer, 0, &ticks, NULL);
+	for (unsigned int i = 0; i < weft__crew.carriers && err == 0; i++)
+		err = begin(weft__crew.carrier[i]);
+	return err;
+}
+
+static bool end(struct clockwork *works)
+{
+	bool ended = works->ticks >= 0 && weft__raw(SYS_timer_delete, works->ticks) == 0;
+
+	if (works->glances >= 0)
+		weft__raw(SYS_timer_delete, works->glances);
+	works->ticks = works->glances = -1;
+	works->set = false;
+	return ended;
 }
 
 bool weft__preempt_end(void)
 {
-	bool ended = ticks_timer >= 0 && weft__raw(SYS_timer_delete, ticks_timer) == 0;
+	bool ended = false;
 
-	if (glance.timer >= 0)
-		weft__raw(SYS_timer_delete, glance.timer);
-	ticks_timer = glance.timer = -1;
-	glance.set = false;
+	for (unsigned int i = 0; i < weft__crew.carriers; i++)
+		ended |= clockworks[i].carrier != NULL && end(&clockworks[i]);
 	return ended;
 }
 
-static void set_glance(uint64_t ns)
+static void set_glance(struct clockwork *works, uint64_t ns)
 {
 	struct itimerspec once = {
 		.it_value = {(time_t)(ns / 1000000000U), (long)(ns % 1000000000U)}};
 
 	if (!weft__denied[SYS_timer_settime])
-		glance.set =
-			weft__raw(SYS_timer_settime, glance.timer, 0, &once, NULL) == 0 && ns != 0;
+		works->set = weft__raw(SYS_timer_settime, works->glances, 0, &once, NULL) == 0 &&
+			     ns != 0;
 }
 
-static void glance_in(uint64_t ns)
+static void glance_in(struct clockwork *works, uint64_t ns)
 {
-	if (glance.never || ticks_timer < 0)
+	if (works->never || works->ticks < 0)
 		return;
-	if (glance.timer < 0 && (weft__denied[SYS_timer_create] || weft__denied[SYS_gettid] ||
-				 make_timer(CLOCK_MONOTONIC, &glance.timer) != 0)) {
-		glance.never = true;
+	if (works->glances < 0 && (weft__denied[SYS_timer_create] ||
+				   make_timer(works, CLOCK_MONOTONIC, &works->glances) != 0)) {
+		works->never = true;
 		return;
 	}
-	glance.looks = weft__stats.looks;
-	glance.switches = weft__stats.switches;
-	glance.in_ns = ns;
-	set_glance(ns);
+	works->looks = works->carrier->looks;
+	works->switches = works->carrier->switches;
+	works->in_ns = ns;
+	set_glance(works, ns);
 }
 
 /* After one that found somebody waiting by looking at memory soon, then less and less often. */
-static void glance_again(void)
+static void glance_again(struct clockwork *works)
 {
-	if (glance.vain < MOST_VAIN)
-		glance_in(glance.ns * (1 + glance.vain / VAIN_STEP));
-	else if (glance.needless < MOST_NEEDLESS)
-		glance_in(LOOK_NS);
+	if (works->vain < MOST_VAIN)
+		glance_in(works, glance_ns * (1 + works->vain / VAIN_STEP));
+	else if (works->needless < MOST_NEEDLESS)
+		glance_in(works, LOOK_NS);
 }
 
 void weft__preempt_not(void)
 {
-	if (glance.set)
-		set_glance(0);
+	struct clockwork *works = &clockworks[weft__current->carrier->number];
+
+	if (works->set)
+		set_glance(works, 0);
 }
 
 static bool is_call(uintptr_t at)
@@ -157,12 +191,12 @@ static bool is_call(uintptr_t at)
 }
 
 /* Whether a call has been interrupted, and so there is to be no other glance for now. */
-static bool interrupts(const greg_t *reg)
+static bool interrupts(struct clockwork *works, const greg_t *reg)
 {
 	uintptr_t pc = (uintptr_t)reg[REG_RIP];
 
 	if (reg[REG_RAX] == -EINTR && is_call(pc - 2)) {
-		glance.never = true;
+		works->never = true;
 		return true;
 	}
 	return is_call(pc);
@@ -171,7 +205,7 @@ static bool interrupts(const greg_t *reg)
 /* Whether the running task has computed since a tick found it. */
 static bool runs_on(const struct weft__thread *me)
 {
-	return me != NULL && me->run == weft__stats.switches;
+	return me != NULL && me->run == me->task.carrier->switches;
 }
 
 /* Whether somebody waits for the hub to have its turn, or may do so soon. */
@@ -182,64 +216,65 @@ static bool hub_is_awaited(const struct weft__carrier *carrier)
 }
 
 /* Whether who computes, and has no reason to stop of its own, is to let others go first. */
-static bool others_go_first(const struct weft__thread *me)
+static bool others_go_first(const struct clockwork *works, const struct weft__thread *me)
 {
 	if (me == NULL || me->task.inside)
 		return false;
-	if (weft__process.ready.first != NULL && glance.switches == weft__stats.switches &&
-	    glance.in_ns >= LOOK_NS)
+	if (works->carrier->ready.first != NULL && works->switches == works->carrier->switches &&
+	    works->in_ns >= LOOK_NS)
 		return true;
-	return weft__hub_called(&weft__process);
+	return weft__hub_called(works->carrier);
 }
 
 /* A glance that found nobody waiting by looking at memory. */
-static bool look_for_others(const struct weft__thread *me, const greg_t *reg)
+static bool look_for_others(struct clockwork *works, const struct weft__thread *me,
+			    const greg_t *reg)
 {
-	bool asleep = me == NULL && !weft__others_wait(&weft__process), others;
+	struct weft__carrier *carrier = works->carrier;
+	bool asleep = me == NULL && !weft__others_wait(carrier), others;
 
-	glance.vain += asleep ? ASLEEP_VAIN : 1;
+	works->vain += asleep ? ASLEEP_VAIN : 1;
 	if (asleep)
-		glance.needless += ASLEEP_NEEDLESS;
-	else if (runs_on(me) || weft__stats.looks - glance.looks <= 1)
-		glance.needless = 0;
+		works->needless += ASLEEP_NEEDLESS;
+	else if (runs_on(me) || carrier->looks - works->looks <= 1)
+		works->needless = 0;
 	else
-		glance.needless++;
-	others = others_go_first(me);
-	if (weft__stats.looks == glance.looks)
-		weft__look_soon(&weft__process);
-	if (asleep || !interrupts(reg))
-		glance_again();
+		works->needless++;
+	others = others_go_first(works, me);
+	if (carrier->looks == works->looks)
+		weft__look_soon(carrier);
+	if (asleep || !interrupts(works, reg))
+		glance_again(works);
 	return others;
 }
 
 /* A tick: whether it ends a slice, or the hub is to have its turn. */
-static bool end_slice_in_time(struct weft__thread *me)
+static bool end_slice_in_time(struct clockwork *works, struct weft__thread *me)
 {
-	static const struct weft__thread *ticked;
-	static uint64_t looks; /* when it was */
-	bool seldom = weft__stats.looks - looks < tick_ns / LOOK_NS;
-	bool again = me != NULL && ticked == me, whole_slice = runs_on(me);
+	struct weft__carrier *carrier = works->carrier;
+	bool seldom = carrier->looks - works->tick_looks < tick_ns / LOOK_NS;
+	bool again = me != NULL && works->ticked == me, whole_slice = runs_on(me);
 
-	weft__tick(&weft__process);
-	looks = weft__stats.looks;
+	weft__tick(carrier);
+	works->tick_looks = carrier->looks;
 	if (me != NULL) {
-		ticked = me;
-		me->run = whole_slice ? 0 : weft__stats.switches;
+		works->ticked = me;
+		me->run = whole_slice ? 0 : carrier->switches;
 	}
-	if (!glance.set && seldom && hub_is_awaited(&weft__process)) {
-		glance.vain = MOST_VAIN;
-		glance.needless = 0;
-		glance_again();
-	} else if (again && glance.timer >= 0 && !glance.set && weft__others_wait(&weft__process)) {
+	if (!works->set && seldom && hub_is_awaited(carrier)) {
+		works->vain = MOST_VAIN;
+		works->needless = 0;
+		glance_again(works);
+	} else if (again && works->glances >= 0 && !works->set && weft__others_wait(carrier)) {
 		/* The next one may be waiting by looking at memory, as it was before. */
-		glance.vain = MOST_VAIN - 1;
-		glance_in(glance.ns);
+		works->vain = MOST_VAIN - 1;
+		glance_in(works, glance_ns);
 	}
 	if (whole_slice) {
 		me->task.tired = WEFT__TIRED_WAKES;
-		weft__end_slice(&weft__process);
+		weft__end_slice(carrier);
 	} else if (again && me->task.inside) {
-		me->task.carrier->spent = WEFT__BUDGET; /* it makes way at its next weft__spend() */
+		carrier->spent = WEFT__BUDGET; /* it makes way at its next weft__spend() */
 	}
 	return (again || whole_slice) && !me->task.inside;
 }
@@ -248,19 +283,26 @@ bool weft__preempt_tick(struct weft__thread *me, const siginfo_t *info,
 			const struct weft__ucontext *ucontext)
 {
 	const greg_t *reg = ucontext->registers.gregs;
-	bool is_glance = glance.timer >= 0 && info->si_timerid == glance.timer;
+	struct weft__carrier *carrier = weft__carrier_here();
+	struct clockwork *works;
+	bool is_glance;
 
+	if (carrier == NULL)
+		return false;
+	works = &clockworks[carrier->number];
+	is_glance = works->glances >= 0 && info->si_timerid == works->glances;
 	if (is_glance)
-		glance.set = false;
+		works->set = false;
 	else if (me != NULL)
-		weft__cpu_sample(&me->task, tick_ns * (uint64_t)(1 + info->si_overrun));
+		weft__cpu_sample(&me->task, tick_ns * (uint64_t)(1 + info->si_overrun),
+				 !me->task.inside);
 	if (me != NULL && !me->task.inside && weft__spins((uintptr_t)reg[REG_RIP])) {
-		glance.vain = 0;
-		glance_again();
-		weft__end_slice(&weft__process);
+		works->vain = 0;
+		glance_again(works);
+		weft__end_slice(carrier);
 		return true;
 	}
-	if (!(is_glance ? look_for_others(me, reg) : end_slice_in_time(me)))
+	if (!(is_glance ? look_for_others(works, me, reg) : end_slice_in_time(works, me)))
 		return false;
 	weft__run_stopped(&me->task);
 	return true;
@@ -272,5 +314,5 @@ void weft__preempt_make_way(struct weft__thread *me)
 
 	weft__preempt();
 	if (goes_on)
-		me->run = weft__stats.switches;
+		me->run = me->task.carrier->switches;
 }

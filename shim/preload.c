@@ -19,6 +19,7 @@
 #include <threads.h>
 
 #include "accept_ring.h"
+#include "carriers.h"
 #include "catch.h"
 #include "descriptor.h"
 #include "detour.h"
@@ -128,9 +129,10 @@ static bool patch(void)
 
 static void *hub_main(void *carrier)
 {
+	weft__lock(carrier);
 	weft__mask_end(weft__thread_here());
 	weft__current = NULL;
-	weft__selector = WEFT__SELECT_PASS; /* from here on it is entered from weft's code only */
+	weft__select(WEFT__SELECT_PASS); /* from here on it is entered from weft's code only */
 	weft__hub_run(carrier);
 }
 
@@ -162,14 +164,14 @@ static int make_hub(struct weft__carrier *carrier)
 	/* It counts as a thread until it runs, and has no say in what signals are admitted. */
 	sigfillset(&all);
 	pthread_attr_setsigmask_np(&attr, &all);
-	weft__making_hub = true;
+	weft__making_hub = carrier;
 	for (size_t bytes = HUB_STACK_BYTES; bytes <= HUB_STACK_MOST; bytes *= 2) {
 		pthread_attr_setstacksize(&attr, bytes);
 		err = libc_pthread_create(&thread, &attr, hub_main, carrier);
 		if (err != EINVAL) /* no room for them */
 			break;
 	}
-	weft__making_hub = false;
+	weft__making_hub = NULL;
 	pthread_attr_destroy(&attr);
 	if (err == 0)
 		uncount_thread();
@@ -266,7 +268,7 @@ static bool catch_calls(void)
 static void wake_up(void)
 {
 	struct weft__carrier *carrier = &weft__process;
-	int err;
+	int err, fewer = 0;
 
 	if (refused || weft__current != NULL || weft__hub_of != NULL || carrier->hub != NULL ||
 	    !patch())
@@ -274,6 +276,7 @@ static void wake_up(void)
 	choose_catching();
 	*carrier = (struct weft__carrier){.attend = weft__signals_attend,
 					  .wanted = weft__signals_want};
+	weft__crew_join(&weft__crew, carrier);
 	weft__watched = weft__settings.stats ? WEFT__WATCH_RUNS : 0;
 	weft__stats_name = name_task;
 	weft__adopt_main(carrier);
@@ -293,6 +296,8 @@ static void wake_up(void)
 	err = weft__hub_open(carrier);
 	if (err == 0)
 		err = make_hub(carrier);
+	if (err == 0)
+		fewer = weft__carriers_make(weft__carriers_wanted(), make_hub);
 	weft__waking = false;
 	weft__current = &weft__main_thread.task;
 	weft__signals_adopt(&weft__main_thread);
@@ -302,6 +307,11 @@ static void wake_up(void)
 		refuse(strerror(-err));
 		return;
 	}
+	err = weft__carriers_run();
+	if (fewer == 0)
+		fewer = err;
+	if (fewer != 0)
+		weft__say("only %u carriers: %s", weft__crew.carriers, strerror(-fewer));
 	if (weft__settings.preempt_ms != 0) {
 		err = (int)weft__preempt_begin(weft__settings.preempt_ms);
 		if (err != 0)
@@ -323,7 +333,8 @@ void weft__asleep(void)
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	weft__fd_close_own();
 	weft__accept_ring_forget();
-	weft__fd_forget_all(&weft__process);
+	weft__carriers_forked();
+	weft__fd_forget_all(&weft__crew);
 	weft__memory_forked();
 	weft__lot_clear();
 	weft__timers_clear();
@@ -339,6 +350,13 @@ void weft__catch_missed(void)
 	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patched.missed == 0 ||
 	    weft__current == NULL || weft__process.hub == NULL)
 		return;
+	if (weft__parallel) {
+		if (!has_to_catch)
+			weft__say(
+				"what cannot be patched is not caught: there are several carriers");
+		has_to_catch = true;
+		return;
+	}
 	weft__settings.catch_mode = WEFT__CATCH_ALL;
 	weft__go_inside(weft__current);
 	weft__signals_catch();

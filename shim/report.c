@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "carriers.h"
 #include "catch.h"
 #include "loaded.h"
 #include "rules.h"
@@ -14,7 +15,7 @@
 /* As many of the worst are named. */
 #define MOST_HOGS 5
 
-struct weft__counts weft__counts;
+struct weft__counts weft__counts[WEFT__MOST_CARRIERS];
 static bool reported; /* or not this process's to report */
 
 static const char *const call_names[WEFT__CALLS] = {
@@ -81,7 +82,7 @@ static void report_runs(void)
 
 void weft__report_begin(void)
 {
-	weft__counts = (struct weft__counts){.parks = {0}};
+	memset(weft__counts, 0, sizeof(weft__counts));
 	weft__stats = (struct weft__stats){.tasks = 0};
 	reported = false;
 }
@@ -105,6 +106,31 @@ static void report_patches(void)
 			"libraries loaded later are not patched: a debugger or an unknown loader");
 }
 
+/* The counts of all carriers, with those of the first. */
+static void sum_up(void)
+{
+	for (unsigned int i = 1; i < weft__crew.carriers; i++)
+		for (size_t nr = 0; nr < WEFT__CALLS; nr++) {
+			weft__counts[0].parks[nr] += weft__counts[i].parks[nr];
+			weft__counts[0].blocked[nr] += weft__counts[i].blocked[nr];
+		}
+}
+
+static void report_turns(void)
+{
+	uint64_t switches = 0, looks = 0;
+
+	for (unsigned int i = 0; i < weft__crew.carriers; i++) {
+		switches += weft__crew.carrier[i]->switches;
+		looks += weft__crew.carrier[i]->looks;
+	}
+	weft__say("tasks: %llu, switches: %llu, looks at the loop: %llu (%llu idle)",
+		  (unsigned long long)weft__stats.tasks, (unsigned long long)switches,
+		  (unsigned long long)looks, (unsigned long long)weft__stats.idle_waits);
+	if (weft__crew.carriers > 1)
+		weft__say("carriers: %u", weft__crew.carriers);
+}
+
 void weft__report(void)
 {
 	if (!weft__settings.stats || reported)
@@ -119,13 +145,11 @@ void weft__report(void)
 		weft__say("caught: %llu calls at %u places%s",
 			  (unsigned long long)weft__caught.calls, weft__caught.places,
 			  weft__caught.places_full ? " and more" : "");
-	weft__say("tasks: %llu, switches: %llu, looks at the loop: %llu (%llu idle)",
-		  (unsigned long long)weft__stats.tasks, (unsigned long long)weft__stats.switches,
-		  (unsigned long long)weft__stats.looks,
-		  (unsigned long long)weft__stats.idle_waits);
+	report_turns();
 	weft__say("offload: %llu calls on %u threads", (unsigned long long)weft__stats.offloads,
 		  weft__stats.offload_threads);
-	report_counts("parks", weft__counts.parks);
-	report_counts("may have blocked the kernel thread", weft__counts.blocked);
+	sum_up();
+	report_counts("parks", weft__counts[0].parks);
+	report_counts("may have blocked the kernel thread", weft__counts[0].blocked);
 	report_runs();
 }

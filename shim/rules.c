@@ -51,7 +51,8 @@ int weft__setting_value(const struct weft__setting *setting, const char *value)
 	unsigned long number;
 	char *end;
 
-	if (setting->words[0] != '\0')
+	if (setting->words[0] != '\0' &&
+	    (setting->most == 0 || find_word(setting->words, value) >= 0))
 		return find_word(setting->words, value);
 	if (value[0] < '0' || value[0] > '9')
 		return -1;

@@ -52,6 +52,7 @@ static void send_sigpipe(void)
 {
 	siginfo_t info = weft__signal_from_self(SIGPIPE, SI_USER);
 
+	weft__lock_here();
 	weft__signal_send(weft__thread_here(), &info);
 }
 
@@ -76,7 +77,7 @@ static long write_pipe(const struct weft__call *c, const struct iovec *iov, size
 	uint64_t bit = weft__signal_bit(SIGPIPE);
 	struct timespec now = {0, 0};
 	bool blocks =
-		(weft__mask_of(weft__thread_here()) & bit) != 0 && (weft__mask_common() & bit) == 0;
+		(weft__mask_of(weft__thread_here()) & bit) != 0 && (weft__mask_here() & bit) == 0;
 	long result;
 
 	if (blocks)
@@ -115,8 +116,8 @@ static long send_piece(struct weft__call *c, const char *bytes, long n, int flag
 
 	if (c->fd->kind == WEFT__SOCKET)
 		return told(c,
-			    weft__raw(SYS_sendto, c->arg[0], bytes, n,
-				      flags | MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0),
+			    weft__fd_ask(c, SYS_sendto, c->arg[0], bytes, n,
+					 flags | MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0),
 			    flags);
 	result = write_pipe(c, &piece, 1);
 	return result == -EOPNOTSUPP ? write_when_ready(c, bytes, n) : result;
@@ -139,12 +140,12 @@ long weft__send_bytes(struct weft__call *c, const char *bytes, long n, int flags
 	return done > 0 ? done : result;
 }
 
-static long send_once(const struct weft__call *c, const struct msghdr *message, int flags)
+static long send_once(struct weft__call *c, const struct msghdr *message, int flags)
 {
 	if (c->fd->kind == WEFT__SOCKET)
 		return told(c,
-			    weft__raw(SYS_sendmsg, c->arg[0], message,
-				      flags | MSG_DONTWAIT | MSG_NOSIGNAL),
+			    weft__fd_ask(c, SYS_sendmsg, c->arg[0], message,
+					 flags | MSG_DONTWAIT | MSG_NOSIGNAL),
 			    flags);
 	return write_pipe(c, message->msg_iov, message->msg_iovlen);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crew.h"
 #include "offload.h"
 #include "rules.h"
 #include "shim.h"
@@ -82,13 +83,25 @@ static unsigned int read_setting(enum weft__setting_id id)
 	value = weft__setting_value(setting, said);
 	if (value >= 0)
 		return (unsigned int)value;
-	if (setting->words[0] == '\0')
-		weft__say("%s=%s: not a number from %u to %u, taken as %u", setting->environment,
-			  said, setting->least, setting->most, setting->usual);
+	if (setting->most != 0)
+		weft__say("%s=%s: not %s%sa number from %u to %u, taken as %u",
+			  setting->environment, said, setting->words,
+			  setting->words[0] == '\0' ? "" : " or ", setting->least, setting->most,
+			  setting->usual);
 	else
 		weft__say("%s=%s: none of: %s; taken as %.*s", setting->environment, said,
 			  setting->words, (int)strcspn(setting->words, " "), setting->words);
 	return setting->usual;
+}
+
+/* How many there are to run on, as far as there may be carriers. */
+static unsigned int processors(void)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (online < 1)
+		return 1;
+	return online > WEFT__MOST_CARRIERS ? WEFT__MOST_CARRIERS : (unsigned int)online;
 }
 
 void weft__read_settings(void)
@@ -105,6 +118,9 @@ void weft__read_settings(void)
 	weft__settings.stats = read_setting(WEFT__SET_STATS) != 0;
 	weft__settings.catch_mode = read_setting(WEFT__SET_CATCH);
 	weft__settings.preempt_ms = read_setting(WEFT__SET_PREEMPT_MS);
+	weft__settings.carriers = read_setting(WEFT__SET_CARRIERS);
+	if (weft__settings.carriers == 0)
+		weft__settings.carriers = processors();
 	weft__settings.paths = read_setting(WEFT__SET_OFFLOAD_PATHS);
 	weft__offload_most = read_setting(WEFT__SET_OFFLOAD_THREADS);
 }

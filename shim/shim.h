@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "call.h"
+#include "crew.h"
 #include "preempt.h"
 #include "rules.h"
 
@@ -32,7 +33,8 @@ struct weft__settings {
 	bool on;    /* WEFT: without it the library does nothing */
 	bool stats; /* WEFT_STATS: print them when the process ends */
 	unsigned int
-		preempt_ms; /* WEFT_PREEMPT_MS: how long a task may run at least; 0: for ever */
+		preempt_ms;    /* WEFT_PREEMPT_MS: how long a task may run at least; 0: for ever */
+	unsigned int carriers; /* WEFT_CARRIERS: how many kernel threads run tasks */
 	enum weft__paths paths;
 	enum weft__catch_mode catch_mode;
 };
@@ -66,18 +68,24 @@ extern bool weft__hub_counted;
 /** Go to sleep (preload.c): the running task is the kernel's again, and every other is gone. */
 void weft__asleep(void);
 
-/** What is counted of calls (report.c). */
+/** What is counted of calls, on each carrier (report.c). */
 struct weft__counts {
 	uint64_t parks[WEFT__CALLS];   /* by call: the task had to wait */
 	uint64_t blocked[WEFT__CALLS]; /* by call: the kernel thread may have had to */
 };
 
-extern struct weft__counts weft__counts;
+extern struct weft__counts weft__counts[WEFT__MOST_CARRIERS];
+
+/** Note that a task has to wait in a call. */
+static inline void weft__count_park(long nr)
+{
+	weft__counts[weft__current->carrier->number].parks[nr]++;
+}
 
 /** Note that a call which may wait is left to the kernel. Returns WEFT__PASS. */
 static inline long weft__blocks(const struct weft__call *c)
 {
-	weft__counts.blocked[c->nr]++;
+	weft__counts[weft__current->carrier->number].blocked[c->nr]++;
 	weft__preempt_not();
 	return WEFT__PASS;
 }

@@ -5,9 +5,9 @@
  *                                                          tgkill ... --> thread->queue
  *   thread->queue -> deliver.c -> the program's handler
  *
- * came[] has one writer, the kernel's handler, with all signals blocked, and one reader, the
- * carrier. When it is full, the signals stay blocked, hence pending in the kernel, until it is
- * read.
+ * came[] is written by the kernel's handler, with all signals blocked, on the kernel thread of any
+ * carrier, and has one reader, who is in weft's code. When it is full, the signals stay blocked, hence
+ * pending in the kernel, until it is read.
  */
 #include "signals.h"
 
@@ -17,6 +17,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "crew.h"
 #include "denied.h"
 #include "kernel_handler.h"
 #include "hub.h"
@@ -39,7 +40,8 @@ static bool took_over[WEFT__SIGNALS + 1]; /* the kernel's handler for it is weft
 static bool claimed[WEFT__SIGNALS + 1];   /* and is so whatever the program's is */
 static struct {
 	siginfo_t info;
-	bool for_running; /* the call of the task that ran brought it on */
+	struct weft__thread *caused; /* by the call of this one; NULL: by none */
+	bool written;                /* atomic */
 } came[CAME];
 static volatile unsigned int came_first, came_next; /* counters; mod CAME */
 
@@ -108,8 +110,11 @@ static long install(int signal, const struct weft__action *action)
 
 long weft__signals_begin(struct weft__thread *me)
 {
-	long err = weft__raw(SYS_sigaltstack, &weft__kernel_handler_stack, &me->altstack);
+	stack_t stack;
+	long err = weft__handler_stack(0, &stack);
 
+	if (err == 0)
+		err = weft__raw(SYS_sigaltstack, &stack, &me->altstack);
 	if (err != 0)
 		return err;
 	weft__offload_stops = true;
@@ -182,7 +187,9 @@ void weft__signals_end(const struct weft__thread *me)
 			kernel_action(signal, &actions[signal], NULL);
 	if (!weft__denied[SYS_sigaltstack])
 		weft__raw(SYS_sigaltstack, &me->altstack, NULL);
-	came_first = came_next = 0;
+	for (came_first = came_next = 0; came_first < CAME; came_first++)
+		came[came_first].written = false;
+	came_first = 0;
 	weft__pending_clear();
 }
 
@@ -269,7 +276,15 @@ void weft__signal_default(int signal)
 		weft__robust_exit_all();
 	if (took_over[signal])
 		kernel_action(signal, &default_action, NULL);
-	weft__raw(SYS_kill, weft__raw(SYS_getpid), signal);
+	if (weft__parallel) { /* the first carrier, who admits it, may be far */
+		uint64_t bit = weft__signal_bit(signal);
+
+		weft__raw(SYS_rt_sigprocmask, SIG_UNBLOCK, &bit, NULL, sizeof(bit));
+		weft__raw(SYS_tgkill, weft__raw(SYS_getpid), weft__raw(SYS_gettid), signal);
+		weft__mask_open();
+	} else {
+		weft__raw(SYS_kill, weft__raw(SYS_getpid), signal);
+	}
 	if (stops && took_over[signal]) /* it goes on now */
 		install(signal, &actions[signal]);
 }
@@ -328,7 +343,7 @@ long weft__signal_send(struct weft__thread *thread, const siginfo_t *info)
  * Hand a signal of the process to a thread that admits it. It is kept while there is none, or that
  * one has the same signal pending for itself: those are two.
  */
-static void hand_out(const siginfo_t *info, bool for_running)
+static void hand_out(const siginfo_t *info, struct weft__thread *caused)
 {
 	int signal = info->si_signo;
 	struct weft__thread *thread = NULL;
@@ -344,10 +359,7 @@ static void hand_out(const siginfo_t *info, bool for_running)
 			break;
 		}
 	}
-	if (for_running && weft__current != NULL)
-		thread = weft__thread_here();
-	else
-		thread = weft__thread_admitting(signal);
+	thread = caused != NULL ? caused : weft__thread_admitting(signal);
 	if (thread != NULL && !is_pending(thread->pending, signal))
 		weft__signal_send(thread, info);
 	else if (!is_pending(weft__pending_for_process(), signal))
@@ -359,12 +371,13 @@ void weft__signals_attend(struct weft__carrier *carrier)
 	bool was_full = came_next - came_first == CAME;
 
 	carrier->attention = 0;
-	while (came_first != came_next) {
+	while (__atomic_load_n(&came[came_first % CAME].written, __ATOMIC_ACQUIRE)) {
 		siginfo_t info = came[came_first % CAME].info;
-		bool for_running = came[came_first % CAME].for_running;
+		struct weft__thread *caused = came[came_first % CAME].caused;
 
-		came_first++;
-		hand_out(&info, for_running);
+		came[came_first % CAME].written = false;
+		__atomic_store_n(&came_first, came_first + 1, __ATOMIC_RELEASE);
+		hand_out(&info, caused);
 	}
 	if (was_full)
 		weft__mask_open();
@@ -372,18 +385,22 @@ void weft__signals_attend(struct weft__carrier *carrier)
 
 void weft__signal_keep(const siginfo_t *info, struct weft__ucontext *ucontext)
 {
-	unsigned int slot = came_next % CAME;
+	unsigned int next = __atomic_load_n(&came_next, __ATOMIC_RELAXED), slot;
 
-	if (came_next - came_first == CAME)
-		return; /* a SIGSEGV that somebody sends, and all the room is taken */
-	came_next++;
+	do
+		if (next - came_first == CAME)
+			return; /* a SIGSEGV that somebody sends, and all the room is taken */
+	while (!__atomic_compare_exchange_n(&came_next, &next, next + 1, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED));
+	slot = next % CAME;
 	came[slot].info = *info;
-	came[slot].for_running = info->si_signo == SIGPIPE && weft__current != NULL;
-	if (came_next - came_first == CAME)
+	came[slot].caused = info->si_signo == SIGPIPE ? weft__thread_here() : NULL;
+	__atomic_store_n(&came[slot].written, true, __ATOMIC_RELEASE);
+	if (next + 1 - came_first == CAME)
 		ucontext->mask = weft__mask_in_handler();
 	weft__process.attention = 1;
 	if (weft__current != NULL)
 		weft__current->attention = 1;
 	else
-		weft__hub_ring(&weft__process);
+		weft__hub_ring(weft__carrier_here());
 }

@@ -83,7 +83,7 @@ long weft__spawn(struct weft__call *c, uintptr_t stack_top)
 	/* Who makes a child is who may trace it, and only the carrier makes ptrace(2) calls. */
 	if (weft__program_traces())
 		goto in_place;
-	weft__counts.parks[c->nr]++;
+	weft__count_park(c->nr);
 	c->child_sp = stack_top != 0 ? stack_top : c->sp;
 	c->child_mask = weft__mask_of(me);
 	me->task.context.sp = NULL;

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "carriers.h"
 #include "denied.h"
 #include "list.h"
 #include "shim.h"
@@ -152,7 +153,7 @@ uintptr_t weft__stack_take(size_t bytes)
 	size_t word = 0, slot;
 
 	bytes = (bytes + 4095) & ~(size_t)4095;
-	if (weft__process.tasks < FEW_THREADS || bytes == 0 || bytes > PLACE_BYTES / 2)
+	if (weft__crew_tasks(&weft__crew) < FEW_THREADS || bytes == 0 || bytes > PLACE_BYTES / 2)
 		return 0;
 	if (base == 0 && (!may_take_space() || !begin()))
 		return 0;

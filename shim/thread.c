@@ -39,8 +39,7 @@ struct weft__thread weft__main_thread;
 __thread bool weft__creating_thread;
 __thread uintptr_t weft__next_entry;
 bool weft__main_renamed;
-bool weft__making_hub;
-const struct weft__thread *weft__hub_thread;
+struct weft__carrier *weft__making_hub;
 
 static struct weft__thread *few_by_tid[FEW_PLACES], **by_tid;
 static size_t tid_places;       /* a power of two; 0: nobody has an id yet */
@@ -151,6 +150,21 @@ bool weft__tid_was_ours(long tid)
 	       (tid - first_tid + TIDS) % TIDS < (next_tid - first_tid + TIDS) % TIDS;
 }
 
+/*
+ * Its stack is out of use: now others may know, who look at the word that the kernel would clear
+ * here, and take the stack for another.
+ */
+static void tell_of_end(uintptr_t clear_tid)
+{
+	if (clear_tid != 0 && weft__copy((void *)clear_tid, &(int){0}, sizeof(int)) == 0)
+		weft__futex_wake(clear_tid, 1);
+}
+
+static void bury_main(struct weft_task *task)
+{
+	tell_of_end(((struct weft__thread *)task)->clear_tid);
+}
+
 void weft__adopt_main(struct weft__carrier *carrier)
 {
 	struct weft__thread *thread = &weft__main_thread;
@@ -158,6 +172,7 @@ void weft__adopt_main(struct weft__carrier *carrier)
 
 	begin_table();
 	init_thread(thread, carrier, (int)weft__raw(SYS_gettid));
+	thread->task.bury = bury_main;
 	weft__raw(SYS_prctl, PR_GET_NAME, thread->name);
 	weft__main_renamed = false;
 	weft__schedule_learn(thread);
@@ -184,17 +199,28 @@ static int new_tid(void)
 	return tid;
 }
 
+static void free_parts(struct weft__thread *thread)
+{
+	weft__task_release(&thread->task);
+	weft__schedule_drop(thread);
+	weft__spare_stack_free(thread->spare_stack);
+}
+
 static void bury_on_stack(struct weft_task *task)
 {
-	weft__task_release(task);
-	weft__schedule_drop((struct weft__thread *)task);
-	weft__spare_stack_free(((struct weft__thread *)task)->spare_stack);
+	uintptr_t clear_tid = ((struct weft__thread *)task)->clear_tid;
+
+	free_parts((struct weft__thread *)task);
+	tell_of_end(clear_tid);
 }
 
 static void bury(struct weft_task *task)
 {
-	bury_on_stack(task);
+	uintptr_t clear_tid = ((struct weft__thread *)task)->clear_tid;
+
+	free_parts((struct weft__thread *)task);
 	weft__free(task, sizeof(struct weft__thread));
+	tell_of_end(clear_tid);
 }
 
 /*
@@ -254,7 +280,8 @@ static long make_thread(const struct weft__call *c, struct birth *birth)
 	if (thread == NULL)
 		return -EAGAIN;
 	frame = child_frame(c, birth->stack_top);
-	init_thread(thread, parent->task.carrier, new_tid());
+	init_thread(thread, weft__making_hub != NULL ? weft__making_hub : parent->task.carrier,
+		    new_tid());
 	thread->task.inside = 1;
 	thread->task.bury = (uintptr_t)thread == birth->stack_top ? bury_on_stack : bury;
 	thread->stack = birth->stack;
@@ -266,7 +293,7 @@ static long make_thread(const struct weft__call *c, struct birth *birth)
 	memcpy(thread->name, parent->name, sizeof(thread->name));
 	weft__schedule_inherit(thread, parent);
 	/* The hub may not run for long, and would admit what the program's threads all block. */
-	if (weft__making_hub)
+	if (weft__making_hub != NULL)
 		weft__mask_fill(thread);
 	else
 		weft__mask_inherit(thread, parent);
@@ -280,10 +307,10 @@ static long make_thread(const struct weft__call *c, struct birth *birth)
 			   (size_t)((uintptr_t)frame - birth->stack), begin_thread, frame,
 			   birth->tls);
 	weft__set_current(birth->tls, &thread->task);
-	if (weft__making_hub) {
+	if (weft__making_hub != NULL) {
 		/* It is no thread to the program: it has no id and is not counted. */
-		weft__making_hub = false;
-		weft__hub_thread = thread;
+		weft__making_hub = NULL;
+		thread->is_hub = true;
 		forget_tid(thread);
 		thread->task.carrier->hub_context = thread->task.context;
 	} else {

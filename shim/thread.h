@@ -26,8 +26,9 @@ struct weft__thread {
 	struct weft__thread *next_by_tid; /* with the same place in the table of ids */
 	struct weft__link fellows;        /* its place among those who block the same signals */
 	int tid;
-	uintptr_t clear_tid;   /* set_tid_address(2); 0: none */
-	uintptr_t rseq;        /* rseq(2): its area; 0: none */
+	bool is_hub;         /* or will be, when libc has begun it as a thread: no task to switch */
+	uintptr_t clear_tid; /* set_tid_address(2); 0: none */
+	uintptr_t rseq;      /* rseq(2): its area; 0: none */
 	uintptr_t robust_list; /* set_robust_list(2); 0: none */
 	uintptr_t stack;       /* its lowest address, the guard's */
 	uintptr_t stack_top;
@@ -111,11 +112,8 @@ intptr_t weft__current_offset(void);
  */
 extern __thread bool weft__creating_thread __attribute__((tls_model("initial-exec")));
 
-/** While true, the next thread made becomes the carrier's hub and no task. */
-extern bool weft__making_hub;
-
-/** What the hub is while libc begins it as a thread: the current task, but none that may switch. */
-extern const struct weft__thread *weft__hub_thread;
+/** While not NULL, the next thread made becomes this carrier's hub and no task. */
+extern struct weft__carrier *weft__making_hub;
 
 /**
  * When a call has to be over, kept while the call starts over after a signal.

@@ -58,10 +58,11 @@ static void print_help(void)
 	puts(USAGE "       weft check [--sites] program\n"
 		   "       weft calls [--markdown]\n"
 		   "\n"
-		   "Runs a threaded program as coroutines on one kernel thread.\n");
+		   "Runs a threaded program as coroutines on one kernel thread, or on a few.\n");
 	for (size_t i = 0; i < OPTIONS; i++)
 		printf("  %-18s  %-20s  %s\n", options[i].name,
 		       options[i].twin != NULL ? options[i].twin : "", options[i].help);
+	printf("  %-18s  %-20s  %s\n", "-j N", "WEFT_CARRIERS", "as --carriers=N");
 	puts("\nThe second column is the environment variable that says the same, set to 1 or\n"
 	     "to the value.\n"
 	     "\n"
@@ -231,6 +232,19 @@ static bool set_twin(const struct option *option, const char *argument)
 	return setenv(option->twin, value, 1) == 0;
 }
 
+/*
+ * -j N and -jN are --carriers=N, as make(1) has them; the library judges N. Steps over a word if that
+ * is N; false when there is none.
+ */
+static bool set_carriers(char **arguments, int *i)
+{
+	const char *value = arguments[*i] + 2;
+
+	if (*value == '\0')
+		value = arguments[++*i];
+	return value != NULL && setenv("WEFT_CARRIERS", value, 1) == 0;
+}
+
 int main(int count, char **arguments)
 {
 	int i = 1;
@@ -240,6 +254,11 @@ int main(int count, char **arguments)
 
 		if (strcmp(arguments[i], "--") == 0)
 			return i + 1 < count ? launch(arguments + i + 1) : refuse_usage();
+		if (strncmp(arguments[i], "-j", 2) == 0) {
+			if (!set_carriers(arguments, &i))
+				return refuse_usage();
+			continue;
+		}
 		if (option == NULL)
 			return refuse_option(arguments[i]);
 		if (option->twin != NULL && !set_twin(option, arguments[i])) {

@@ -28,9 +28,9 @@ TaskTest(cpu, samples_are_a_tasks_time_before_anybody_asks)
 	weft__cpu_begin(weft__current->carrier, weft__current);
 	uint64_t before = weft__current->cpu_ns;
 
-	weft__cpu_sample(weft__current, 10 * MS);
-	weft__cpu_sample(weft__current, 10 * MS);
-	weft__cpu_sample(NULL, 10 * MS);
+	weft__cpu_sample(weft__current, 10 * MS, false);
+	weft__cpu_sample(weft__current, 10 * MS, false);
+	weft__cpu_sample(NULL, 10 * MS, false);
 
 	cr_assert_eq(weft__watched & WEFT__WATCH_CPU, 0);
 	cr_assert_eq(weft__current->cpu_ns, before + 20 * MS);
@@ -41,7 +41,7 @@ TaskTest(cpu, samples_count_no_more_once_somebody_has_asked)
 	weft__cpu_begin(weft__current->carrier, weft__current);
 	uint64_t before = own_time();
 
-	weft__cpu_sample(weft__current, 1000 * MS);
+	weft__cpu_sample(weft__current, 1000 * MS, false);
 
 	cr_assert_lt(own_time() - before, 1000 * MS);
 }
@@ -49,7 +49,7 @@ TaskTest(cpu, samples_count_no_more_once_somebody_has_asked)
 TaskTest(cpu, time_goes_on_after_samples_ran_ahead_and_never_back)
 {
 	weft__cpu_begin(weft__current->carrier, weft__current);
-	weft__cpu_sample(weft__current, 20 * MS);
+	weft__cpu_sample(weft__current, 20 * MS, false);
 	uint64_t last = own_time();
 
 	for (uint64_t now, until = last + 5 * MS; last < until; last = now) {

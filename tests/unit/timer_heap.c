@@ -26,7 +26,7 @@ static unsigned int count_armed(void)
 	unsigned int count = 0;
 
 	for (unsigned int i = 0; i < TIMERS; i++)
-		count += timer[i].armed;
+		count += timer[i].armed != NULL;
 	return count;
 }
 
@@ -38,7 +38,7 @@ static void shuffle(uint64_t most_ns)
 		struct weft__timer *one = &timer[(unsigned long)random() % TIMERS];
 
 		if (one->armed)
-			weft__timer_disarm(&timers, one);
+			weft__timer_disarm(one);
 		else
 			weft__timer_arm(&timers, one, (uint64_t)random() % most_ns);
 		if (timers.first == NULL)
@@ -60,7 +60,7 @@ static void expect_sorted(unsigned int armed)
 		cr_assert(first->armed);
 		cr_assert_geq(first->deadline_ns, last_ns);
 		last_ns = first->deadline_ns;
-		weft__timer_disarm(&timers, first);
+		weft__timer_disarm(first);
 	}
 	cr_assert_null(timers.first);
 	cr_assert_eq(count_armed(), 0);
@@ -101,8 +101,8 @@ Test(timer_heap, disarming_twice_does_nothing)
 	weft__timer_arm(&timers, &timer[0], 1);
 	weft__timer_arm(&timers, &timer[1], 2);
 
-	weft__timer_disarm(&timers, &timer[0]);
-	weft__timer_disarm(&timers, &timer[0]);
+	weft__timer_disarm(&timer[0]);
+	weft__timer_disarm(&timer[0]);
 
 	cr_assert_eq(timers.first, &timer[1]);
 }
@@ -112,10 +112,10 @@ Test(timer_heap, a_timer_can_be_armed_again)
 	weft__timer_arm(&timers, &timer[0], 1);
 	weft__timer_arm(&timers, &timer[1], 2);
 
-	weft__timer_disarm(&timers, &timer[0]);
+	weft__timer_disarm(&timer[0]);
 	weft__timer_arm(&timers, &timer[0], 3);
 
 	cr_assert_eq(timers.first, &timer[1]);
-	weft__timer_disarm(&timers, &timer[1]);
+	weft__timer_disarm(&timer[1]);
 	cr_assert_eq(timers.first, &timer[0]);
 }

@@ -1,0 +1,166 @@
+/* See carriers.h. */
+#include "carriers.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "catch.h"
+#include "hub.h"
+#include "kernel_handler.h"
+#include "kernel_thread.h"
+#include "mask.h"
+#include "memory.h"
+#include "shim.h"
+
+struct weft__crew weft__crew;
+bool weft__careful;
+
+/* What the errand that is being done is, and how many have not done it yet. */
+static weft__errand *errand_now;
+static unsigned int errands_left;
+
+/*
+ * On a socket these begin without the lock, and take it when they wait: before that they change
+ * nothing that others go by.
+ */
+static const bool begins_free[WEFT__CALLS] = {
+	[SYS_read] = true,  [SYS_readv] = true,  [SYS_recvfrom] = true, [SYS_recvmsg] = true,
+	[SYS_write] = true, [SYS_writev] = true, [SYS_sendto] = true,   [SYS_sendmsg] = true,
+};
+
+void weft__entry_go_in(const struct weft__call *c)
+{
+	weft__select(WEFT__SELECT_PASS);
+	if (!begins_free[c->nr % WEFT__CALLS])
+		weft__lock(weft__current->carrier);
+}
+
+void weft__entry_go_out(void)
+{
+	weft__unlock(weft__current->carrier);
+	weft__select(WEFT__SELECT_CATCH);
+}
+
+unsigned int weft__carriers_wanted(void)
+{
+	unsigned int wanted = weft__settings.carriers;
+
+	if (wanted > 1 && weft__catches()) {
+		weft__say("one carrier instead of %u: calls are caught (WEFT_CATCH)", wanted);
+		wanted = 1;
+	}
+	return wanted;
+}
+
+/* The beginning of a carrier's kernel thread, whose own stack and thread pointer are left for good. */
+static void run_carrier(void *arg)
+{
+	struct weft__carrier *carrier = arg;
+	struct weft__context none;
+	uint64_t mask = weft__mask_of_others();
+	stack_t stack;
+
+	__atomic_store_n(&carrier->kernel_thread, (int)weft__raw(SYS_gettid), __ATOMIC_RELEASE);
+	weft__handler_stack(carrier->number, &stack);
+	weft__raw(SYS_sigaltstack, &stack, NULL);
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	weft__context_leave(&none, &carrier->hub_context);
+}
+
+int weft__carriers_make(unsigned int wanted, int (*make_hub)(struct weft__carrier *carrier))
+{
+	int err = 0;
+
+	while (weft__crew.carriers < wanted && err == 0) {
+		struct weft__carrier *carrier = weft__alloc(sizeof(*carrier));
+
+		if (carrier == NULL)
+			return -ENOMEM;
+		*carrier = (struct weft__carrier){.wanted = weft__process.wanted};
+		err = weft__hub_open(carrier);
+		if (err == 0)
+			err = make_hub(carrier);
+		if (err == 0)
+			weft__crew_join(&weft__crew, carrier);
+	}
+	return err;
+}
+
+static int run(struct weft__carrier *carrier)
+{
+	stack_t stack;
+	int err = (int)weft__handler_stack(carrier->number, &stack);
+
+	if (err == 0)
+		err = weft__kernel_thread_make(run_carrier, carrier);
+	while (err == 0 && __atomic_load_n(&carrier->kernel_thread, __ATOMIC_ACQUIRE) == 0)
+		weft__raw(SYS_sched_yield);
+	return err;
+}
+
+int weft__carriers_run(void)
+{
+	unsigned int made = weft__crew.carriers;
+	int err = 0;
+
+	weft__kick = weft__come_to;
+	weft__process.kernel_thread = (int)weft__raw(SYS_gettid);
+	if (made == 1)
+		return 0;
+	/* They join again, one by one. */
+	weft__crew.carriers = 1;
+	weft__parallel = weft__careful = true;
+	while (weft__crew.carriers < made && err == 0) {
+		err = run(weft__crew.carrier[weft__crew.carriers]);
+		if (err == 0)
+			__atomic_add_fetch(&weft__crew.carriers, 1, __ATOMIC_RELEASE);
+	}
+	if (weft__crew.carriers == 1)
+		weft__parallel = weft__careful = false;
+	return err;
+}
+
+void weft__carriers_forked(void)
+{
+	weft__crew_forked(&weft__crew);
+	errands_left = 0;
+}
+
+static void do_errand(struct weft__carrier *here)
+{
+	errand_now(here);
+	__atomic_sub_fetch(&errands_left, 1, __ATOMIC_RELEASE);
+}
+
+static void send_on_errand(struct weft__carrier *carrier)
+{
+	__atomic_add_fetch(&errands_left, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&carrier->errand, do_errand, __ATOMIC_RELEASE);
+	weft__come_to(carrier);
+}
+
+static void await_errands(void)
+{
+	while (__atomic_load_n(&errands_left, __ATOMIC_ACQUIRE) != 0)
+		weft__raw(SYS_sched_yield);
+}
+
+void weft__errand_for(struct weft__carrier *carrier, weft__errand *errand)
+{
+	errand_now = errand;
+	send_on_errand(carrier);
+	await_errands();
+}
+
+void weft__errand_for_others(weft__errand *errand)
+{
+	const struct weft__carrier *here = weft__carrier_here();
+
+	if (!weft__parallel)
+		return;
+	errand_now = errand;
+	for (unsigned int i = 0; i < weft__crew.carriers; i++)
+		if (weft__crew.carrier[i] != here)
+			send_on_errand(weft__crew.carrier[i]);
+	await_errands();
+}
