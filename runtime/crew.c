@@ -7,11 +7,14 @@
  */
 #include "crew.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
+#include <string.h>
 #include <time.h>
 
 #include "denied.h"
 #include "hub.h"
+#include "stats.h"
 
 /* Ten microseconds and more, which is longer than anybody holds it, mostly. */
 #define SPINS 300
@@ -22,6 +25,7 @@
 enum { FREE, TAKEN, WAITED_FOR };
 
 volatile bool weft__parallel;
+__thread bool weft__holds_lock __attribute__((tls_model("initial-exec")));
 
 /* On a line of the cache of its own: who waits for it disturbs nobody. */
 static uint32_t lock __attribute__((aligned(64)));
@@ -39,7 +43,7 @@ bool weft__crew_join(struct weft__crew *crew, struct weft__carrier *carrier)
 
 void weft__crew_forked(struct weft__crew *crew)
 {
-	weft__parallel = false;
+	weft__parallel = weft__holds_lock = false;
 	lock = FREE;
 	*crew = (struct weft__crew){.descriptors = crew->descriptors};
 }
@@ -62,14 +66,22 @@ static bool try_lock(void)
 					   __ATOMIC_RELAXED);
 }
 
-static void wait_for_lock(struct weft__carrier *here)
+static void do_errand(void)
+{
+	struct weft__carrier *here = weft__carrier_here();
+
+	if (here != NULL)
+		weft__crew_do_errand(here);
+}
+
+static void wait_for_lock(void)
 {
 	struct timespec look = {0, LOOK_NS};
 
 	for (unsigned int i = 0; i < SPINS; i++) {
 		if (__atomic_load_n(&lock, __ATOMIC_RELAXED) == FREE && try_lock())
 			return;
-		weft__crew_do_errand(here);
+		do_errand();
 		__builtin_ia32_pause();
 	}
 	while (__atomic_exchange_n(&lock, WAITED_FOR, __ATOMIC_ACQUIRE) != FREE) {
@@ -77,25 +89,25 @@ static void wait_for_lock(struct weft__carrier *here)
 			weft__raw(SYS_sched_yield);
 		else
 			weft__raw(SYS_futex, &lock, FUTEX_WAIT_PRIVATE, WAITED_FOR, &look);
-		weft__crew_do_errand(here);
+		do_errand();
 	}
 }
 
-void weft__crew_lock(struct weft__carrier *here)
+void weft__crew_lock(void)
 {
-	if (here->holds)
+	if (weft__holds_lock)
 		return;
 	if (!try_lock())
-		wait_for_lock(here);
-	here->holds = true;
-	weft__crew_do_errand(here);
+		wait_for_lock();
+	weft__holds_lock = true;
+	do_errand();
 }
 
-void weft__crew_unlock(struct weft__carrier *here)
+void weft__crew_unlock(void)
 {
-	if (!here->holds)
+	if (!weft__holds_lock)
 		return;
-	here->holds = false;
+	weft__holds_lock = false;
 	if (__atomic_exchange_n(&lock, FREE, __ATOMIC_RELEASE) == WAITED_FOR &&
 	    !weft__denied[SYS_futex])
 		weft__raw(SYS_futex, &lock, FUTEX_WAKE_PRIVATE, 1);
@@ -103,15 +115,14 @@ void weft__crew_unlock(struct weft__carrier *here)
 
 long weft__crew_raw(long nr, long a, long b, long c, long d, long e, long f)
 {
-	struct weft__carrier *here = weft__carrier_here();
-	bool held = here->holds;
+	bool held = weft__holds_lock;
 	long result;
 
 	if (held)
-		weft__crew_unlock(here);
+		weft__crew_unlock();
 	result = weft__raw6(nr, a, b, c, d, e, f);
 	if (held)
-		weft__crew_lock(here);
+		weft__crew_lock();
 	return result;
 }
 
@@ -142,12 +153,13 @@ struct weft__carrier *weft__crew_place(struct weft__carrier *here)
 	struct weft__crew *crew = here->crew;
 	struct weft_task *maker = weft__current;
 
-	if (maker != NULL && !maker->has_made) {
+	if (maker != NULL && !maker->has_made && here != crew->spare) {
 		maker->has_made = true;
 		return here;
 	}
 	for (unsigned int i = 0; i < crew->carriers; i++)
-		if (crew->carrier[i]->tasks < least->tasks)
+		if (crew->carrier[i] != crew->spare &&
+		    (least == crew->spare || crew->carrier[i]->tasks < least->tasks))
 			least = crew->carrier[i];
 	return least;
 }
@@ -204,10 +216,15 @@ void weft__crew_fall_asleep(struct weft__carrier *carrier)
 
 void weft__crew_awake(struct weft__carrier *carrier)
 {
+	struct weft__crew *crew = carrier->crew;
 	uint64_t bit = bit_of(carrier);
 
-	if ((__atomic_load_n(&carrier->crew->asleep, __ATOMIC_RELAXED) & bit) != 0)
-		__atomic_and_fetch(&carrier->crew->asleep, ~bit, __ATOMIC_RELAXED);
+	if ((__atomic_load_n(&crew->asleep, __ATOMIC_RELAXED) & bit) != 0)
+		__atomic_and_fetch(&crew->asleep, ~bit, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&crew->unwatched, __ATOMIC_SEQ_CST) &&
+	    __atomic_exchange_n(&crew->unwatched, false, __ATOMIC_ACQ_REL) &&
+	    carrier != crew->spare)
+		weft__hub_ring(crew->spare);
 }
 
 void weft__crew_rouse(struct weft__carrier *carrier)
@@ -224,6 +241,114 @@ void weft__crew_call_help(struct weft__carrier *busy)
 	struct weft__crew *crew = busy->crew;
 	uint64_t asleep = __atomic_load_n(&crew->asleep, __ATOMIC_RELAXED) & ~bit_of(busy);
 
+	if (crew->spare != NULL)
+		asleep &= ~bit_of(crew->spare);
 	if (asleep != 0)
 		weft__crew_rouse(crew->carrier[__builtin_ctzll(asleep)]);
+}
+
+/* How often the spare looks after the others. Who has not gone on from one look to the next is caught. */
+#define WATCH_NS 10000000U
+
+/* After so many looks that found all asleep it sleeps until one of them wakes. */
+#define MOST_VAIN 3U
+
+uint64_t weft__crew_watches_until(struct weft__carrier *spare)
+{
+	struct weft__crew *crew = spare->crew;
+	uint64_t others = bit_of(spare) - 1; /* it is the last */
+
+	if ((__atomic_load_n(&crew->asleep, __ATOMIC_SEQ_CST) & others) != others) {
+		crew->vain = 0;
+		return weft__now_ns() + WATCH_NS;
+	}
+	if (++crew->vain < MOST_VAIN)
+		return weft__now_ns() + WATCH_NS;
+	__atomic_store_n(&crew->unwatched, true, __ATOMIC_SEQ_CST);
+	if ((__atomic_load_n(&crew->asleep, __ATOMIC_SEQ_CST) & others) == others)
+		return UINT64_MAX;
+	__atomic_store_n(&crew->unwatched, false, __ATOMIC_RELAXED);
+	return weft__now_ns() + WATCH_NS;
+}
+
+/* Whether a kernel thread waits in the kernel: its state in /proc, proc(5). */
+static bool waits_in_kernel(int kernel_thread)
+{
+	char path[64] = "/proc/self/task/", text[256], digits[16];
+	size_t at = strlen(path), n = 0;
+	const char *state;
+	long file, got;
+
+	for (; kernel_thread > 0; kernel_thread /= 10)
+		digits[n++] = (char)('0' + kernel_thread % 10);
+	while (n > 0)
+		path[at++] = digits[--n];
+	strcpy(path + at, "/stat");
+	file = weft__raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return false;
+	got = weft__raw(SYS_read, file, text, sizeof(text) - 1);
+	weft__raw(SYS_close, file);
+	text[got < 0 ? 0 : got] = '\0';
+	state = strrchr(text, ')');
+	return state != NULL && state[1] == ' ' && (state[2] == 'S' || state[2] == 'D');
+}
+
+/* Whether somebody could go on if only the carrier did. */
+static bool keeps_others(const struct weft__carrier *carrier)
+{
+	return weft__others_wait(carrier) || carrier->registered != 0 ||
+	       carrier->timers.first != NULL ||
+	       __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED) != NULL;
+}
+
+static bool is_caught(struct weft__carrier *carrier)
+{
+	bool goes_on = carrier->looks != carrier->seen_looks ||
+		       carrier->switches != carrier->seen_switches;
+
+	carrier->seen_looks = carrier->looks;
+	carrier->seen_switches = carrier->switches;
+	if (goes_on || carrier->running == NULL || carrier->running->inside ||
+	    (__atomic_load_n(&carrier->crew->asleep, __ATOMIC_RELAXED) & bit_of(carrier)) != 0)
+		return false;
+	return keeps_others(carrier) && waits_in_kernel(carrier->kernel_thread);
+}
+
+/* Go on as the hub of a caught carrier. Its kernel thread comes back here with the task it ran. */
+static void take_over(struct weft__carrier *spare, struct weft__carrier *caught)
+{
+	int kernel_thread = spare->kernel_thread;
+
+	spare->kernel_thread = caught->kernel_thread;
+	caught->kernel_thread = kernel_thread;
+	spare->running = caught->running;
+	spare->running->carrier = spare;
+	caught->running = NULL;
+	spare->tasks++;
+	caught->tasks--;
+	weft__count(weft__stats.caught);
+	if (spare->crew->swapped != NULL)
+		spare->crew->swapped(spare, caught);
+	weft__context_switch(&spare->hub_context, &caught->hub_context);
+}
+
+void weft__crew_watch(struct weft__carrier *spare)
+{
+	struct weft__crew *crew = spare->crew;
+	struct weft_task *task;
+
+	if (spare->dead != NULL)
+		weft__bury_dead(spare);
+	while ((task = weft__next_ready(spare)) != NULL) {
+		spare->tasks--;
+		task->carrier = weft__crew_place(spare);
+		task->carrier->tasks++;
+		weft__put_ready(task);
+	}
+	for (unsigned int i = 0; i < crew->carriers; i++)
+		if (crew->carrier[i] != spare && is_caught(crew->carrier[i])) {
+			take_over(spare, crew->carrier[i]);
+			return;
+		}
 }

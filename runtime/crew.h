@@ -9,6 +9,11 @@
  * A task goes on where it ran before. It moves when a carrier that has nothing to do takes it from
  * one that has more than it can run now. Its thread pointer goes with it, so it cannot tell.
  *
+ * A carrier may be caught in a call that weft could not answer, or a page fault. Where there are
+ * several, one more, the spare, looks after the others while any is awake. It runs no task but takes
+ * over what a caught one is to do: its own kernel thread goes on with the hub of that one, and the
+ * other's, when it comes back, with its own. Only the task that was caught is the spare's then.
+ *
  * While there is one carrier, none of this costs more than a look at `weft__parallel`.
  */
 #ifndef WEFT_CREW_H
@@ -24,8 +29,13 @@
 struct weft__crew {
 	struct weft__carrier *carrier[WEFT__MOST_CARRIERS];
 	unsigned int carriers;
+	struct weft__carrier *spare; /* one of them; NULL: there is none */
+	/* Two carriers have swapped their kernel threads: what else goes with these. */
+	void (*swapped)(struct weft__carrier *a, struct weft__carrier *b);
 	struct weft__fd **descriptors; /* ready.c's; NULL until one is waited for */
-	uint64_t asleep; /* whose hub waits and is to be rung, a bit each by number; atomic */
+	unsigned int vain; /* looks of the spare that found all others asleep, in a row */
+	bool unwatched;    /* the spare sleeps until one of them wakes; atomic */
+	uint64_t asleep;   /* whose hub waits and is to be rung, a bit each by number; atomic */
 };
 
 /** Whether there are several carriers: then the lock is taken. */
@@ -42,6 +52,12 @@ WEFT__SHARED bool weft__crew_others_wait(const struct weft__crew *crew);
 
 /** The carrier that a new task of one here is to be on. Context: the lock. */
 struct weft__carrier *weft__crew_place(struct weft__carrier *here);
+
+/** For the spare's hub: until when it may sleep at most, 0 is not at all; UINT64_MAX: for ever. */
+uint64_t weft__crew_watches_until(struct weft__carrier *spare);
+
+/** For the spare's hub: hand its own tasks out, and take over from who is caught. Context: the lock. */
+void weft__crew_watch(struct weft__carrier *spare);
 
 /** Whether a carrier with nothing to do should take a task from another. Context: the lock. */
 bool weft__crew_has_work(struct weft__carrier *idle);
@@ -65,40 +81,33 @@ WEFT__SHARED void weft__crew_forked(struct weft__crew *crew);
 /** What a kernel thread does of itself when another carrier asks for it. Context: that thread. */
 WEFT__SHARED void weft__crew_do_errand(struct weft__carrier *here);
 
-/** Take the lock, unless the caller's carrier holds it; and give it back, if it does. */
-WEFT__SHARED void weft__crew_lock(struct weft__carrier *here);
-WEFT__SHARED void weft__crew_unlock(struct weft__carrier *here);
+/**
+ * Whether the caller holds the lock: a task, a hub, or another thread. Who switches holds it, and who
+ * goes on has it: it is handed over with the kernel thread. So has who begins, and is to note it.
+ */
+extern WEFT__SHARED __thread bool weft__holds_lock __attribute__((tls_model("initial-exec")));
 
-static inline void weft__lock(struct weft__carrier *here)
+/** Take the lock, unless the caller holds it; and give it back, if it does. */
+WEFT__SHARED void weft__crew_lock(void);
+WEFT__SHARED void weft__crew_unlock(void);
+
+static inline void weft__lock(void)
 {
 	if (weft__unlikely(weft__parallel))
-		weft__crew_lock(here);
+		weft__crew_lock();
 }
 
-static inline void weft__unlock(struct weft__carrier *here)
+static inline void weft__unlock(void)
 {
 	if (weft__unlikely(weft__parallel))
-		weft__crew_unlock(here);
+		weft__crew_unlock();
 }
 
 /** Let others have it in between. */
-static inline void weft__breathe(struct weft__carrier *here)
+static inline void weft__breathe(void)
 {
-	weft__unlock(here);
-	weft__lock(here);
-}
-
-/** Take it for a handler that has begun without. Context: a task. */
-static inline void weft__lock_here(void)
-{
-	if (weft__unlikely(weft__parallel))
-		weft__crew_lock(weft__current->carrier);
-}
-
-static inline void weft__unlock_here(void)
-{
-	if (weft__unlikely(weft__parallel))
-		weft__crew_unlock(weft__current->carrier);
+	weft__unlock();
+	weft__lock();
 }
 
 /** A call of the kernel without the lock: others may change all records meanwhile. */

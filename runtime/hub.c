@@ -200,6 +200,12 @@ static uint64_t sleep_until(struct weft__carrier *carrier)
 		return 0;
 	if (carrier->timers.first != NULL)
 		until = carrier->timers.first->deadline_ns;
+	if (weft__unlikely(carrier == carrier->crew->spare)) {
+		uint64_t watch = weft__crew_watches_until(carrier);
+
+		if (watch < until)
+			until = watch;
+	}
 	if (loop_ms > 0) {
 		uint64_t loop_until = weft__now_ns() + (uint64_t)loop_ms * 1000000U;
 
@@ -342,7 +348,7 @@ static void look_around(struct weft__carrier *carrier)
 
 		fetch_ahead(hub, i, n);
 		if (i % BETWEEN_BREATHS == BETWEEN_BREATHS - 1)
-			weft__breathe(carrier);
+			weft__breathe();
 		if (ptr == NULL)
 			run_loop = true;
 		else if (ptr != hub) /* nothing is done for the bell: having woken is all */
@@ -359,9 +365,12 @@ static void look_around(struct weft__carrier *carrier)
 void weft__hub_run(struct weft__carrier *carrier)
 {
 	weft__hub_of = carrier;
-	weft__lock(carrier);
+	weft__lock();
 	for (;;) {
 		look_around(carrier);
-		weft__run_ready(carrier);
+		if (weft__unlikely(carrier == carrier->crew->spare))
+			weft__crew_watch(carrier);
+		else
+			weft__run_ready(carrier);
 	}
 }

@@ -67,6 +67,11 @@ static void append_ready(struct weft__carrier *carrier, struct weft_task *task)
 		make_known(carrier);
 }
 
+void weft__put_ready(struct weft_task *task)
+{
+	append_ready(task->carrier, task);
+}
+
 /*
  * Let a task of a real-time priority go before those of a lower one, unless many have: here the
  * others have no processor of their own to go on with meanwhile. Where all have the same, the last
@@ -178,6 +183,7 @@ static struct weft__context *next_context(struct weft__carrier *carrier)
 	carrier->switches++;
 	if (!hub_is_due(carrier))
 		next = take(&carrier->ready);
+	carrier->running = next;
 	if (next == NULL) {
 		if (carrier->hub_context.fs_base == 0)
 			weft__current = NULL;
@@ -257,6 +263,7 @@ void weft__run_ready(struct weft__carrier *carrier)
 	if (task == NULL)
 		return;
 	task->state = WEFT__RUNNING;
+	carrier->running = task;
 	if (task->context.fs_base == 0)
 		weft__current = task;
 	if (weft__unlikely(weft__watched != 0))
@@ -416,7 +423,7 @@ void weft__preempt(void)
 	struct weft__carrier *carrier = me->carrier;
 	bool whole_slice = carrier->spent >= WEFT__SLICE;
 
-	weft__lock(carrier); /* the call may have begun without */
+	weft__lock(); /* the call may have begun without */
 	carrier->turns = LOOK_EVERY;
 	if (hub_is_due(carrier) || (whole_slice && carrier->ready.first != NULL)) {
 		if (whole_slice)

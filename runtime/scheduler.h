@@ -99,14 +99,15 @@ struct weft__queue {
 struct weft__carrier {
 	struct weft__queue ready;
 	struct weft__queue stopped; /* their slice was over: READY, but not in the run queue yet */
-	bool holds;                 /* the crew's lock; its own thread's, like the next */
 	bool in_handler;            /* the kernel's, whose end is to change the mask of signals */
 	bool held_up;        /* a tick has found the running task computing, and others ready */
 	unsigned int passed; /* switches since one of them was let in, up to the last look; a tick
 				counts for many; valid while there are any */
 	unsigned int turns;  /* switches since the hub last looked at the loop */
-	uint64_t switches, looks; /* in all: the hub's at its loop, too */
-	unsigned int overtakes;   /* since then, tasks woken that went before others */
+	uint64_t switches, looks;           /* in all: the hub's at its loop, too */
+	uint64_t seen_switches, seen_looks; /* when the crew's spare last looked */
+	struct weft_task *running;          /* NULL: its hub, or nobody */
+	unsigned int overtakes;             /* since then, tasks woken that went before others */
 	unsigned int spent;       /* what the running task has done since it last switched */
 	unsigned int random;      /* for where a task is stopped next */
 	unsigned int tasks;       /* alive, that are here */
@@ -273,6 +274,9 @@ WEFT__SHARED void weft__task_exit(void) __attribute__((noreturn));
 
 /** Bury who has ended and left its stack. Context: a task. */
 WEFT__SHARED void weft__bury_dead(struct weft__carrier *carrier);
+
+/** Have a ready task that is in no queue stand in its carrier's. */
+void weft__put_ready(struct weft_task *task);
 
 /** Take the task that is to run next out of a carrier's queues; NULL: none is ready. */
 struct weft_task *weft__next_ready(struct weft__carrier *carrier);

@@ -24,6 +24,7 @@ struct weft__stats {
 	uint64_t tasks;      /* started in all */
 	uint64_t idle_waits; /* looks at the loop that had time to wait */
 	uint64_t offloads;
+	uint64_t caught; /* carriers whose work another took over (crew.h) */
 	unsigned int offload_threads;
 	uint64_t longest_run_ns;           /* without a switch; only while WEFT__WATCH_RUNS */
 	uint64_t longest_run_task;         /* weft__stats_name() of who it was */

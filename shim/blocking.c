@@ -47,7 +47,7 @@ long weft__blocking_until(const struct weft__call *c, weft__attempt *attempt, in
 	struct timespec left;
 	long result;
 
-	weft__lock_here();
+	weft__lock();
 	for (;;) {
 		result = attempt == NULL ? -EAGAIN : attempt(c);
 		if (result != -EAGAIN)

@@ -112,7 +112,7 @@ long on_read(struct weft__call *c)
 	if (fd == NULL || c->arg[2] == 0 || is_beyond(c))
 		return WEFT__PASS;
 	if (fd->kind != WEFT__SOCKET)
-		weft__lock_here();
+		weft__lock();
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 		n = weft__fd_retry(c, POLLIN, try_socket_read, weft__fd_drained(fd));
@@ -141,7 +141,7 @@ long on_readv(struct weft__call *c)
 	if (fd == NULL || c->arg[2] <= 0 || c->arg[2] > IOV_MAX)
 		return WEFT__PASS;
 	if (fd->kind != WEFT__SOCKET)
-		weft__lock_here();
+		weft__lock();
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 		if (weft__iov_bytes((struct iovec *)c->arg[1], (size_t)c->arg[2]) <= 0)
@@ -171,7 +171,7 @@ long on_write(struct weft__call *c)
 	if (fd == NULL || is_beyond(c))
 		return WEFT__PASS;
 	if (fd->kind != WEFT__SOCKET)
-		weft__lock_here();
+		weft__lock();
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 	case WEFT__PIPE:
@@ -199,7 +199,7 @@ long on_writev(struct weft__call *c)
 	if (fd == NULL || c->arg[2] <= 0 || c->arg[2] > IOV_MAX)
 		return WEFT__PASS;
 	if (fd->kind != WEFT__SOCKET)
-		weft__lock_here();
+		weft__lock();
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 	case WEFT__PIPE:

@@ -98,7 +98,7 @@ void weft__vfork_begin(void)
 		return;
 	lend_mask();
 	weft__fd_forked();
-	weft__unlock(weft__current->carrier);
+	weft__unlock();
 	weft__current->inside = 0;
 	weft__vfork_task = weft__current;
 	weft__current = NULL;

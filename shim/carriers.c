@@ -32,12 +32,12 @@ void weft__entry_go_in(const struct weft__call *c)
 {
 	weft__select(WEFT__SELECT_PASS);
 	if (!begins_free[c->nr % WEFT__CALLS])
-		weft__lock(weft__current->carrier);
+		weft__lock();
 }
 
 void weft__entry_go_out(void)
 {
-	weft__unlock(weft__current->carrier);
+	weft__unlock();
 	weft__select(WEFT__SELECT_CATCH);
 }
 
@@ -52,6 +52,12 @@ unsigned int weft__carriers_wanted(void)
 	return wanted;
 }
 
+static void swap_rest(struct weft__carrier *a, struct weft__carrier *b)
+{
+	weft__handler_stacks_swap(a->number, b->number);
+	weft__preempt_swap(a->number, b->number);
+}
+
 /* The beginning of a carrier's kernel thread, whose own stack and thread pointer are left for good. */
 static void run_carrier(void *arg)
 {
@@ -64,6 +70,7 @@ static void run_carrier(void *arg)
 	weft__handler_stack(carrier->number, &stack);
 	weft__raw(SYS_sigaltstack, &stack, NULL);
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	weft__lock();
 	weft__context_leave(&none, &carrier->hub_context);
 }
 
@@ -71,6 +78,8 @@ int weft__carriers_make(unsigned int wanted, int (*make_hub)(struct weft__carrie
 {
 	int err = 0;
 
+	if (wanted > 1)
+		wanted++; /* the spare, the last */
 	while (weft__crew.carriers < wanted && err == 0) {
 		struct weft__carrier *carrier = weft__alloc(sizeof(*carrier));
 
@@ -110,10 +119,15 @@ int weft__carriers_run(void)
 	/* They join again, one by one. */
 	weft__crew.carriers = 1;
 	weft__parallel = weft__careful = true;
+	weft__crew.swapped = swap_rest;
 	while (weft__crew.carriers < made && err == 0) {
+		if (weft__crew.carriers == made - 1)
+			weft__crew.spare = weft__crew.carrier[made - 1];
 		err = run(weft__crew.carrier[weft__crew.carriers]);
 		if (err == 0)
 			__atomic_add_fetch(&weft__crew.carriers, 1, __ATOMIC_RELEASE);
+		else
+			weft__crew.spare = NULL;
 	}
 	if (weft__crew.carriers == 1)
 		weft__parallel = weft__careful = false;

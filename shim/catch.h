@@ -49,13 +49,13 @@ static inline void weft__go_inside(struct weft_task *me)
 {
 	me->inside = 1;
 	weft__select(WEFT__SELECT_PASS);
-	weft__lock(me->carrier);
+	weft__lock();
 }
 
 /** The running task is in the program's code from here on, or in what returns to it. */
 static inline void weft__go_outside(struct weft_task *me)
 {
-	weft__unlock(me->carrier);
+	weft__unlock();
 	weft__select(WEFT__SELECT_CATCH);
 	me->inside = 0;
 }

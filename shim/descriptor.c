@@ -68,7 +68,7 @@ struct weft__fd *weft__fd_claim(struct weft__call *c)
 	weft__spend(1);
 	fd = weft__fd_peek((int)c->arg[0]);
 	if (weft__unlikely(fd == NULL || fd->kind == WEFT__UNKNOWN)) {
-		weft__lock_here();
+		weft__lock();
 		fd = weft__fd_at((int)c->arg[0]);
 		if (fd != NULL && fd->kind == WEFT__UNKNOWN && !weft__fd_learn(fd, (int)c->arg[0]))
 			fd = NULL;
@@ -80,7 +80,7 @@ struct weft__fd *weft__fd_claim(struct weft__call *c)
 
 bool weft__fd_relearn(struct weft__call *c)
 {
-	weft__lock_here();
+	weft__lock();
 	weft__fd_forget(c->fd, (int)c->arg[0]);
 	return weft__fd_claim(c) != NULL;
 }
@@ -145,7 +145,7 @@ static void learn_flags(struct weft__fd *fd, long number)
 bool weft__fd_nonblock(struct weft__fd *fd, long number)
 {
 	if (fd->nonblock_epoch != nonblock_epoch) {
-		weft__lock_here();
+		weft__lock();
 		learn_flags(fd, number);
 	}
 	return fd->nonblock;
@@ -224,7 +224,7 @@ long weft__fd_park(struct weft__call *c, int events, uint64_t *deadline_ns)
 		weft__spend(WEFT__EMPTY_HANDED);
 		return -EAGAIN;
 	}
-	weft__lock_here();
+	weft__lock();
 	timeout_ns = timeout_of(c->fd, (int)c->arg[0], events);
 	if (timeout_ns != 0 && *deadline_ns == 0)
 		*deadline_ns = weft__now_ns() + timeout_ns;
@@ -254,7 +254,7 @@ long weft__fd_park_ready(struct weft__call *c, int events)
 	uint64_t deadline_ns = 0;
 	long result;
 
-	weft__lock_here();
+	weft__lock();
 	for (;;) {
 		struct pollfd poll_fd = {.fd = (int)c->arg[0], .events = (short)events};
 

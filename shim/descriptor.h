@@ -56,7 +56,7 @@ void weft__fd_note_read(struct weft__call *c, long result, long wanted);
  * to take again. An event that comes meanwhile is not missed: weft__fd_park() returns at once then.
  */
 #define weft__fd_ask(c, ...) \
-	((c)->events = weft__fd_events((c)->fd), weft__unlock_here(), weft__raw(__VA_ARGS__))
+	((c)->events = weft__fd_events((c)->fd), weft__unlock(), weft__raw(__VA_ARGS__))
 
 /** Whether O_NONBLOCK is set on a descriptor. */
 bool weft__fd_nonblock(struct weft__fd *fd, long number);

@@ -69,6 +69,14 @@ long weft__handler_stack(unsigned int number, stack_t *ret_stack)
 	return 0;
 }
 
+void weft__handler_stacks_swap(unsigned int a, unsigned int b)
+{
+	char *stack = stacks[a];
+
+	stacks[a] = stacks[b];
+	stacks[b] = stack;
+}
+
 /* What is not told now comes with the end of a task's next call. */
 void weft__come_to(struct weft__carrier *carrier)
 {
@@ -323,7 +331,7 @@ static void lock_in_handler(struct weft__carrier *here, struct weft__ucontext *u
 	if (!weft__parallel)
 		return;
 	here->in_handler = true;
-	weft__crew_lock(here);
+	weft__crew_lock();
 	here->in_handler = false;
 	ucontext->mask = weft__mask_returning();
 }
@@ -399,7 +407,7 @@ void weft__on_kernel_signal(int signal, siginfo_t *info, void *ucontext)
 	lock_in_handler(me->task.carrier, ucontext);
 	handle_signal(me, info, ucontext);
 	if (!me->task.inside) {
-		weft__unlock(me->task.carrier);
+		weft__unlock();
 		weft__select(before);
 	}
 }

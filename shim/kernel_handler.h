@@ -21,6 +21,9 @@ void weft__on_kernel_signal(int signal, siginfo_t *info, void *ucontext);
  */
 long weft__handler_stack(unsigned int number, stack_t *ret_stack);
 
+/** Two carriers have swapped their kernel threads, which keep their stacks. */
+void weft__handler_stacks_swap(unsigned int a, unsigned int b);
+
 /** Have the handler come to a carrier's kernel thread, to look at attention and errand. */
 void weft__come_to(struct weft__carrier *carrier);
 

@@ -119,6 +119,16 @@ long weft__preempt_begin(unsigned int period_ms)
 	return err;
 }
 
+void weft__preempt_swap(unsigned int a, unsigned int b)
+{
+	struct clockwork works = clockworks[a];
+
+	clockworks[a] = clockworks[b];
+	clockworks[b] = works;
+	clockworks[a].carrier = weft__crew.carrier[a];
+	clockworks[b].carrier = weft__crew.carrier[b];
+}
+
 static bool end(struct clockwork *works)
 {
 	bool ended = works->ticks >= 0 && weft__raw(SYS_timer_delete, works->ticks) == 0;

@@ -11,6 +11,9 @@ struct weft__ucontext;
 /** Let tasks that run for longer than a period, in milliseconds, make way: 0 or -errno. */
 long weft__preempt_begin(unsigned int period_ms);
 
+/** Two carriers, by number, have swapped their kernel threads, which keep their timers. */
+void weft__preempt_swap(unsigned int a, unsigned int b);
+
 /** Preempt nobody from now on; whether anybody was. */
 bool weft__preempt_end(void);
 

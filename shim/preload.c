@@ -129,7 +129,7 @@ static bool patch(void)
 
 static void *hub_main(void *carrier)
 {
-	weft__lock(carrier);
+	weft__lock();
 	weft__mask_end(weft__thread_here());
 	weft__current = NULL;
 	weft__select(WEFT__SELECT_PASS); /* from here on it is entered from weft's code only */
@@ -311,7 +311,7 @@ static void wake_up(void)
 	if (fewer == 0)
 		fewer = err;
 	if (fewer != 0)
-		weft__say("only %u carriers: %s", weft__crew.carriers, strerror(-fewer));
+		weft__say("fewer carriers than wanted: %s", strerror(-fewer));
 	if (weft__settings.preempt_ms != 0) {
 		err = (int)weft__preempt_begin(weft__settings.preempt_ms);
 		if (err != 0)

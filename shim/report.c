@@ -128,7 +128,9 @@ static void report_turns(void)
 		  (unsigned long long)weft__stats.tasks, (unsigned long long)switches,
 		  (unsigned long long)looks, (unsigned long long)weft__stats.idle_waits);
 	if (weft__crew.carriers > 1)
-		weft__say("carriers: %u", weft__crew.carriers);
+		weft__say("carriers: %u, caught in the kernel: %llu times",
+			  weft__crew.carriers - (weft__crew.spare != NULL),
+			  (unsigned long long)weft__stats.caught);
 }
 
 void weft__report(void)

@@ -52,7 +52,7 @@ static void send_sigpipe(void)
 {
 	siginfo_t info = weft__signal_from_self(SIGPIPE, SI_USER);
 
-	weft__lock_here();
+	weft__lock();
 	weft__signal_send(weft__thread_here(), &info);
 }
 

@@ -101,7 +101,7 @@ static unsigned int processors(void)
 
 	if (online < 1)
 		return 1;
-	return online > WEFT__MOST_CARRIERS ? WEFT__MOST_CARRIERS : (unsigned int)online;
+	return online >= WEFT__MOST_CARRIERS ? WEFT__MOST_CARRIERS - 1 : (unsigned int)online;
 }
 
 void weft__read_settings(void)

@@ -181,6 +181,7 @@ void weft__adopt_main(struct weft__carrier *carrier)
 	thread->stack = thread->stack_top - MAIN_STACK_BYTES;
 	begin_tids();
 	carrier->tasks = 1;
+	carrier->running = &thread->task;
 	weft__cpu_begin(carrier, &thread->task);
 	weft__mask_begin(thread);
 	/* What the kernel would do for it when it ends, the task does before (pthread_exit). */
@@ -240,6 +241,7 @@ static void *child_frame(const struct weft__call *c, uintptr_t stack_top)
 /* Its maker, or whoever else ran before, may have ended: that one's stack is libc's again. */
 static void begin_thread(void *frame)
 {
+	weft__holds_lock = weft__parallel;
 	if (weft__current->carrier->dead != NULL)
 		weft__bury_dead(weft__current->carrier);
 	weft__entry_child(frame);

@@ -123,6 +123,24 @@ Test(library, statistics_name_the_start_routines_that_compute_most)
 	forget_outcome(&outcome);
 }
 
+/* It would hang if the others were kept. */
+Test(library, who_is_caught_in_the_kernel_keeps_no_other)
+{
+	char *const argv[] = {GUEST_DIR "/caught", NULL};
+	char *const settings[] = {"WEFT_CARRIERS=2", "WEFT_STATS=1", NULL};
+	struct outcome plain = run_program(PLAIN, argv, NULL);
+	struct outcome outcome = run_program(UNDER_WEFT, argv, settings);
+	const char *caught = strstr(outcome.err, "caught in the kernel: ");
+
+	expect_exit(&plain, 0);
+	expect_exit(&outcome, 0);
+	cr_expect_str_eq(outcome.out, plain.out);
+	cr_expect(caught != NULL && strtol(caught + strlen("caught in the kernel: "), NULL, 10) > 0,
+		  "stderr:\n%s", outcome.err);
+	forget_outcome(&plain);
+	forget_outcome(&outcome);
+}
+
 Test(library, a_bad_setting_is_one_line_and_the_default_is_used)
 {
 	struct outcome outcome = look_inside(UNDER_WEFT, "10", "WEFT_STATS=banana", NULL);
