@@ -86,7 +86,7 @@ static void wait_for_lock(void)
 	}
 	while (__atomic_exchange_n(&lock, WAITED_FOR, __ATOMIC_ACQUIRE) != FREE) {
 		if (weft__denied[SYS_futex])
-			weft__raw(SYS_sched_yield);
+			__builtin_ia32_pause();
 		else
 			weft__raw(SYS_futex, &lock, FUTEX_WAIT_PRIVATE, WAITED_FOR, &look);
 		do_errand();
@@ -164,10 +164,7 @@ struct weft__carrier *weft__crew_place(struct weft__carrier *here)
 	return least;
 }
 
-/*
- * Of one ready task nothing is taken at once: its carrier is about to run it. When it has not for as
- * long as an idle carrier naps, or since a tick, it computes.
- */
+/* A task that is ready alone is not taken: its carrier is about to run it, unless a tick says otherwise. */
 static bool can_spare(const struct weft__carrier *carrier)
 {
 	return carrier->stopped.first != NULL || carrier->held_up ||
@@ -279,6 +276,8 @@ static bool waits_in_kernel(int kernel_thread)
 	const char *state;
 	long file, got;
 
+	if (weft__denied[SYS_openat] || weft__denied[SYS_read] || weft__denied[SYS_close])
+		return false;
 	for (; kernel_thread > 0; kernel_thread /= 10)
 		digits[n++] = (char)('0' + kernel_thread % 10);
 	while (n > 0)

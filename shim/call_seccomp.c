@@ -111,6 +111,12 @@ static long install_with_threads(const struct weft__call *c, long flags,
 {
 	long result;
 
+	if (weft__parallel) {
+		if ((flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0)
+			flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+		weft__offload_retire();
+		return install_for_all(c, flags);
+	}
 	if ((flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0 && !weft__offload_makes(denied)) {
 		if (weft__offload_makes(weft__denied))
 			weft__offload_reserve(weft__crew_tasks(&weft__crew));
@@ -184,6 +190,7 @@ static long set_strict(const struct weft__call *c)
 	weft__signals_end(me);
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	result = install(c);
+	weft__unlock();
 	weft__current = NULL;
 	return result;
 }

@@ -2,9 +2,12 @@
 #include "carriers.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
+#include <time.h>
 
 #include "catch.h"
+#include "denied.h"
 #include "hub.h"
 #include "kernel_handler.h"
 #include "kernel_thread.h"
@@ -153,10 +156,18 @@ static void send_on_errand(struct weft__carrier *carrier)
 	weft__come_to(carrier);
 }
 
+/* Mostly short: who is in the program's code or waits for the lock does its errand at once. */
 static void await_errands(void)
 {
-	while (__atomic_load_n(&errands_left, __ATOMIC_ACQUIRE) != 0)
-		weft__raw(SYS_sched_yield);
+	struct timespec pause = {0, 50000};
+	unsigned int left;
+
+	while ((left = __atomic_load_n(&errands_left, __ATOMIC_ACQUIRE)) != 0) {
+		if (weft__denied[SYS_futex])
+			__builtin_ia32_pause();
+		else
+			weft__raw(SYS_futex, &errands_left, FUTEX_WAIT_PRIVATE, left, &pause);
+	}
 }
 
 void weft__errand_for(struct weft__carrier *carrier, weft__errand *errand)
