@@ -23,7 +23,7 @@ struct weft__crew *crew;
 
 static struct weft__crew the_crew;
 static struct weft__carrier carriers[WEFT__MOST_CARRIERS];
-static struct weft__carrier outside;            /* for the lock of who is on none */
+static struct weft__carrier outside; /* for the lock of who is on none */
 static struct member members[256];
 static unsigned int alive, made_in_all, buried; /* guarded by the lock */
 static sem_t all_ended;
