@@ -169,6 +169,7 @@ Test(crew, two_that_wake_each_other_stay_where_they_are, .timeout = HANG_S)
 /* All wait for their turn, which is guarded by the lock alone. */
 static weft_task *ring[TASKS];
 static unsigned int turn, out_of_turn;
+static uint8_t tired;
 
 static void pass_on(void *arg)
 {
@@ -180,9 +181,11 @@ static void pass_on(void *arg)
 			weft__park_firmly();
 		out_of_turn += turn != i * TASKS + mine;
 		turn++;
+		weft_self()->tired = tired;
 		weft__wake(ring[turn % TASKS], 0);
 		leave_weft();
 	}
+	count_one(&done);
 }
 
 static void start_ring(void *unused)
@@ -197,6 +200,23 @@ static void start_ring(void *unused)
 Test(crew, no_wake_from_one_carrier_to_another_is_lost, .timeout = HANG_S)
 {
 	run_on_crew(CARRIERS, start_ring, NULL);
+
+	cr_assert_eq(turn, TASKS * ROUNDS);
+	cr_assert_eq(out_of_turn, 0);
+}
+
+static void start_ring_and_compute(void *unused)
+{
+	start_ring(unused);
+	compute_with_ticks(&done, TASKS);
+}
+
+/* They stand apart when they are woken, on the carrier of who computes too. */
+Test(crew, no_wake_of_who_has_had_a_slice_is_lost, .timeout = HANG_S)
+{
+	tired = 1;
+
+	run_on_crew(CARRIERS, start_ring_and_compute, NULL);
 
 	cr_assert_eq(turn, TASKS * ROUNDS);
 	cr_assert_eq(out_of_turn, 0);
