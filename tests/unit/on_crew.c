@@ -220,6 +220,7 @@ void compute_with_ticks(const unsigned int *number, unsigned int least)
 {
 	while (__atomic_load_n(number, __ATOMIC_ACQUIRE) < least) {
 		weft__tick(weft_self()->carrier);
+		weft__hub_called(weft_self()->carrier);
 		sched_yield();
 	}
 }
