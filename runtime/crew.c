@@ -167,7 +167,8 @@ struct weft__carrier *weft__crew_place(struct weft__carrier *here)
 /* A task that is ready alone is not taken: its carrier is about to run it, unless a tick says otherwise. */
 static bool can_spare(const struct weft__carrier *carrier)
 {
-	return carrier->stopped.first != NULL || carrier->held_up ||
+	return carrier->stopped.first != NULL ||
+	       __atomic_load_n(&carrier->held_up, __ATOMIC_RELAXED) ||
 	       (carrier->ready.first != NULL && carrier->ready.first != carrier->ready.last);
 }
 
@@ -192,10 +193,10 @@ struct weft_task *weft__crew_steal(struct weft__carrier *idle)
 
 		if (task == NULL)
 			continue;
-		from->held_up = false;
+		__atomic_store_n(&from->held_up, false, __ATOMIC_RELAXED);
 		from->tasks--;
 		idle->tasks++;
-		task->carrier = idle;
+		__atomic_store_n(&task->carrier, idle, __ATOMIC_RELAXED);
 		return task;
 	}
 	return NULL;

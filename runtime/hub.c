@@ -173,11 +173,11 @@ int weft__hub_set(const struct weft__carrier *carrier)
 
 bool weft__hub_called(const struct weft__carrier *carrier)
 {
-	const struct weft__timer *timer = carrier->timers.first;
+	uint64_t soonest_ns = __atomic_load_n(&carrier->timers.soonest_ns, __ATOMIC_RELAXED);
 	struct pollfd set = {.fd = carrier->hub->set, .events = POLLIN};
 
 	if (carrier->attention || __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED) != NULL ||
-	    (timer != NULL && timer->deadline_ns <= weft__now_ns()))
+	    (soonest_ns != 0 && soonest_ns <= weft__now_ns()))
 		return true;
 	/* What an edge has told is not taken by this, as it would be by epoll_wait(2). */
 	return weft__denied[SYS_poll] ? carrier->registered != 0 : weft__poll_now(&set, 1) > 0;

@@ -42,11 +42,17 @@ __thread struct weft_task *weft__current __attribute__((tls_model("initial-exec"
 __thread struct weft__carrier *weft__hub_of __attribute__((tls_model("initial-exec")));
 void (*weft__kick)(struct weft__carrier *carrier);
 
+/* A tick looks at who is first without the crew's lock. */
+static void set(struct weft_task **place, struct weft_task *task)
+{
+	__atomic_store_n(place, task, __ATOMIC_RELAXED);
+}
+
 static void append(struct weft__queue *queue, struct weft_task *task)
 {
 	task->next = NULL;
 	if (queue->first == NULL)
-		queue->first = task;
+		set(&queue->first, task);
 	else
 		queue->last->next = task;
 	queue->last = task;
@@ -88,7 +94,7 @@ static bool overtake(struct weft__carrier *carrier, struct weft_task *task)
 	if (*place == NULL || ++carrier->overtakes > MOST_OVERTAKES)
 		return false;
 	task->next = *place;
-	*place = task;
+	set(place, task);
 	return true;
 }
 
@@ -97,7 +103,7 @@ static struct weft_task *take(struct weft__queue *queue)
 	struct weft_task *task = queue->first;
 
 	if (task != NULL)
-		queue->first = task->next;
+		set(&queue->first, task->next);
 	return task;
 }
 
@@ -182,7 +188,7 @@ static struct weft__context *next_context(struct weft__carrier *carrier)
 
 	carrier->switches++;
 	if (!hub_is_due(carrier))
-		next = take(&carrier->ready);
+		next = carrier->ready.first;
 	carrier->running = next;
 	if (next == NULL) {
 		if (carrier->hub_context.fs_base == 0)
@@ -190,6 +196,7 @@ static struct weft__context *next_context(struct weft__carrier *carrier)
 		return &carrier->hub_context;
 	}
 	fetch_ahead(next->next);
+	take(&carrier->ready);
 	next->state = WEFT__RUNNING;
 	if (next->context.fs_base == 0)
 		weft__current = next;
@@ -222,13 +229,16 @@ static void let_in(struct weft__carrier *carrier)
 
 void weft__tick(struct weft__carrier *carrier)
 {
+	unsigned int passed;
+
 	if (weft__unlikely(weft__parallel) && weft__others_wait(carrier)) {
-		carrier->held_up = true;
+		__atomic_store_n(&carrier->held_up, true, __ATOMIC_RELAXED);
 		weft__crew_call_help(carrier);
 	}
-	if (carrier->stopped.first == NULL)
+	if (!weft__any(&carrier->stopped))
 		return;
-	carrier->passed += PASSED_BY_A_TICK;
+	passed = __atomic_load_n(&carrier->passed, __ATOMIC_RELAXED);
+	__atomic_store_n(&carrier->passed, passed + PASSED_BY_A_TICK, __ATOMIC_RELAXED);
 	carrier->turns = LOOK_EVERY;
 }
 
@@ -255,7 +265,7 @@ void weft__run_ready(struct weft__carrier *carrier)
 	if (carrier->behind != NULL)
 		append(&carrier->ready, carrier->behind);
 	carrier->behind = NULL;
-	carrier->held_up = false;
+	__atomic_store_n(&carrier->held_up, false, __ATOMIC_RELAXED);
 	task = take(&carrier->ready);
 	if (task == NULL && weft__unlikely(weft__parallel))
 		task = weft__crew_steal(carrier);
@@ -318,7 +328,7 @@ int weft__park(uint64_t deadline_ns)
 static void stop(struct weft__carrier *carrier, struct weft_task *task)
 {
 	if (carrier->stopped.first == NULL)
-		carrier->passed = 0;
+		__atomic_store_n(&carrier->passed, 0, __ATOMIC_RELAXED);
 	append(&carrier->stopped, task);
 }
 
@@ -353,7 +363,7 @@ bool weft__wake(struct weft_task *task, int result)
 
 void weft__wake_remote(struct weft_task *task)
 {
-	struct weft__carrier *carrier = task->carrier;
+	struct weft__carrier *carrier = __atomic_load_n(&task->carrier, __ATOMIC_RELAXED);
 	struct weft_task *head = __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED);
 
 	/* From the push on the carrier may run to its end: weft__hub_close() waits for this. */

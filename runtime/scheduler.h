@@ -73,7 +73,7 @@ struct weft_task {
 	int wake_result;            /* what park returns; written by who wakes */
 	int moved; /* where what `waiter` waits for is now (weft__fd_move()); 0: at its place */
 	struct weft__context context;
-	struct weft__carrier *carrier;
+	struct weft__carrier *carrier; /* atomic for who wakes from elsewhere */
 	struct weft_task *next; /* in the run queue, or `stopped`, (READY) or among the dead */
 	struct weft__waiter waiter;
 
@@ -93,16 +93,17 @@ struct weft_task {
 };
 
 struct weft__queue {
-	struct weft_task *first, *last;
+	struct weft_task *first; /* atomic for who asks for NULL only */
+	struct weft_task *last;
 };
 
 struct weft__carrier {
 	struct weft__queue ready;
 	struct weft__queue stopped; /* their slice was over: READY, but not in the run queue yet */
 	bool in_handler;            /* the kernel's, whose end is to change the mask of signals */
-	bool held_up;        /* a tick has found the running task computing, and others ready */
+	bool held_up; /* a tick has found the running task computing, and others ready; atomic */
 	unsigned int passed; /* switches since one of them was let in, up to the last look; a tick
-				counts for many; valid while there are any */
+				counts for many; valid while there are any; atomic */
 	unsigned int turns;  /* switches since the hub last looked at the loop */
 	uint64_t switches, looks;           /* in all: the hub's at its loop, too */
 	uint64_t seen_switches, seen_looks; /* when the crew's spare last looked */
@@ -186,10 +187,16 @@ WEFT__SHARED void weft__interrupt(struct weft_task *task);
 /** Let the other ready tasks run once, and look at the loop now and then; false: there is none. */
 WEFT__SHARED bool weft__yield(void);
 
+/** Whether there are any in a queue. A tick asks that without the crew's lock. */
+static inline bool weft__any(const struct weft__queue *queue)
+{
+	return __atomic_load_n(&queue->first, __ATOMIC_RELAXED) != NULL;
+}
+
 /** Whether another task could run. Context: the carrier's thread, a signal handler too. */
 static inline bool weft__others_wait(const struct weft__carrier *carrier)
 {
-	return carrier->ready.first != NULL || carrier->stopped.first != NULL;
+	return weft__any(&carrier->ready) || weft__any(&carrier->stopped);
 }
 
 /**

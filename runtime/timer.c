@@ -52,13 +52,21 @@ static struct weft__timer *meld_row(struct weft__timer *row)
 	return whole;
 }
 
+/* Its record may be freed while somebody looks without the lock, so the deadline stands here too. */
+static void set_first(struct weft__timers *timers, struct weft__timer *first)
+{
+	timers->first = first;
+	__atomic_store_n(&timers->soonest_ns, first == NULL ? 0 : first->deadline_ns,
+			 __ATOMIC_RELAXED);
+}
+
 void weft__timer_arm(struct weft__timers *timers, struct weft__timer *timer, uint64_t deadline_ns)
 {
 	weft__check(timer->armed == NULL);
 	timer->deadline_ns = deadline_ns;
 	timer->child = timer->next = timer->prev = NULL;
 	timer->armed = timers;
-	timers->first = meld(timers->first, timer);
+	set_first(timers, meld(timers->first, timer));
 }
 
 void weft__timer_disarm(struct weft__timer *timer)
@@ -69,7 +77,7 @@ void weft__timer_disarm(struct weft__timer *timer)
 		return;
 	timer->armed = NULL;
 	if (timer == timers->first) {
-		timers->first = meld_row(timer->child);
+		set_first(timers, meld_row(timer->child));
 		return;
 	}
 	if (timer->prev->child == timer)
@@ -78,7 +86,7 @@ void weft__timer_disarm(struct weft__timer *timer)
 		timer->prev->next = timer->next;
 	if (timer->next != NULL)
 		timer->next->prev = timer->prev;
-	timers->first = meld(timers->first, meld_row(timer->child));
+	meld(timers->first, meld_row(timer->child)); /* none is sooner than the first */
 }
 
 uint64_t weft__now_ns(void)

@@ -24,6 +24,7 @@ struct weft__timer {
 
 struct weft__timers {
 	struct weft__timer *first; /* NULL when there is none */
+	uint64_t soonest_ns;       /* its deadline; 0: none; atomic for who has not the lock */
 };
 
 /** Arm `timer`; it must not be armed. */

@@ -45,6 +45,8 @@ static void shuffle(uint64_t most_ns)
 			cr_assert_eq(count_armed(), 0);
 		else
 			cr_assert_eq(timers.first->deadline_ns, soonest(), "step %u", step);
+		cr_assert_eq(timers.soonest_ns,
+			     timers.first == NULL ? 0 : timers.first->deadline_ns);
 	}
 }
 
