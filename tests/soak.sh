@@ -1,6 +1,6 @@
 #!/bin/sh
 # MariaDB and the echo server under load, with connections coming and going, to see whether memory,
-# descriptors, tasks and latency stay flat. usage: soak.sh [MINUTES [plain|weft]]; else 10, weft.
+# descriptors, tasks and latency stay flat. usage: soak.sh [MINUTES [plain|weft|weft2]]; else 10, weft.
 # Run tests/run.sh first: it builds. soak.csv, of all that was measured, is left in build/soak/.
 minutes=${1:-10}
 set -- "${2:-weft}"

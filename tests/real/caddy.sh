@@ -1,7 +1,10 @@
 #!/bin/sh
 # caddy, a web server in Go: a runtime that makes its calls itself, on stacks of its own. Files over
-# HTTP and over TLS with certificates of its own authority, many at once.
+# HTTP and over TLS with certificates of its own authority, many at once. As its calls are caught, it
+# has one carrier, however many are asked for.
 . "$(dirname "$0")/common.sh"
+wanted=$carriers
+carriers=1
 
 need /usr/bin/caddy caddy
 need /usr/bin/curl curl
@@ -63,7 +66,15 @@ fetch() {
 # has_kernel_threads: one under weft, when its offload threads have gone; Go's own when plain
 has_kernel_threads() {
 	[ "$way" = weft ] || { [ "$(kernel_threads "$server")" -gt 2 ]; return; }
-	wait_until one_kernel_thread "$server"
+	wait_until only_carriers "$server"
+}
+
+# says_so: that there are fewer carriers than asked for, in one line, and that line alone
+says_so() {
+	grep '^weft: ' "$dir/server.log"
+	case $way$wanted in
+	weft2) [ "$(grep -c '^weft: one carrier instead of 2: calls are caught' "$dir/server.log")" = 1 ] ;;
+	esac && [ "$(grep -c '^weft: .*carrier' "$dir/server.log")" = $((wanted - 1)) ]
 }
 
 # is_missing: what is not there is 404, and a bad request 400
@@ -81,6 +92,7 @@ start /usr/bin/caddy run --adapter caddyfile --config "$dir/Caddyfile"
 check "caddy listens" listens "$port"
 check "it listens for TLS" listens "$tls_port"
 check "it is run that way" is_woven "$server"
+check "it is said when it has fewer carriers" says_so
 check "a client believes its certificate" has_certificates
 check "files come whole, 25 at once" fetch "http://127.0.0.1:$port"
 check "files come whole over TLS, 25 at once" fetch "https://localhost:$tls_port"

@@ -38,13 +38,13 @@ quiet() {
 		-e 'Exiting Master process' -e 'All workers exited. Exiting... (0)' "$dir/server.log" | grep .
 }
 
-# threads_are_right PID: under weft all on one of the kernel's, once the offload threads have ended
+# threads_are_right PID: under weft all on the carriers, once the offload threads have ended
 threads_are_right() {
 	if [ "$way" = plain ]; then
 		[ "$(kernel_threads "$1")" = 4 ]
 		return
 	fi
-	wait_until one_kernel_thread "$1"
+	wait_until only_carriers "$1"
 }
 
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \

@@ -4,14 +4,14 @@
 
 demo=$(dirname "$WEFT_PROGRAM")/demo
 for program in echo_threads hostile load; do
-	[ -x "$demo/$program" ] || { echo "not ok - $way: $demo/$program is there"; exit 1; }
+	[ -x "$demo/$program" ] || { echo "not ok - $mode: $demo/$program is there"; exit 1; }
 done
 ulimit -n "$(ulimit -H -n)"
 
 # threads_are_right: one, and offload threads, under weft; more than there are hostile ones plain
 threads_are_right() {
 	if [ "$way" = weft ]; then
-		[ "$(kernel_threads "$server")" -lt 20 ]
+		[ "$(kernel_threads "$server")" -lt $((19 + carriers)) ]
 	else
 		[ "$(kernel_threads "$server")" -gt 1000 ]
 	fi

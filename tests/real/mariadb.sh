@@ -1,5 +1,5 @@
 #!/bin/sh
-# mariadb-server with a thread per connection, on data of its own. usage: mariadb.sh plain|weft [long]
+# mariadb-server with a thread per connection, on data of its own. usage: mariadb.sh plain|weft|weft2 [long]
 # long, by hand: some 20 minutes more, for which see mariadb_long.sh.
 . "$(dirname "$0")/common.sh"
 
@@ -10,7 +10,7 @@ need /usr/bin/python3 python3
 need /usr/bin/openssl openssl
 
 demo=$(dirname "$WEFT_PROGRAM")/demo
-[ -x "$demo/load_mysql" ] || { echo "not ok - $way: $demo/load_mysql is there"; exit 1; }
+[ -x "$demo/load_mysql" ] || { echo "not ok - $mode: $demo/load_mysql is there"; exit 1; }
 data=$dir/data
 MARIADB_SOCKET=$dir/socket
 PYTHONDONTWRITEBYTECODE=1
@@ -205,7 +205,7 @@ if ldd /usr/sbin/mariadbd | grep -q liburing && client can_ring 2>/dev/null; the
 	rings=1
 	check "native I/O goes through io_uring" uses_ring
 else
-	echo "skip - $way: native I/O through io_uring: not to be had here"
+	echo "skip - $mode: native I/O through io_uring: not to be had here"
 fi
 check "tables are filled" client fill
 check "sysbench fills its own" bench_prepare

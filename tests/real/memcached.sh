@@ -11,13 +11,13 @@ client() {
 	timeout -k 5 $patience /usr/bin/python3 "$here/memcached_client.py" "$function" "$port" "$@"
 }
 
-# threads_are_right: all of them on one of the kernel's under weft, once the offload threads have ended
+# threads_are_right: all of them on the carriers under weft, once the offload threads have ended
 threads_are_right() {
 	if [ "$way" = plain ]; then
 		[ "$(kernel_threads "$server")" -gt "$1" ]
 		return
 	fi
-	wait_until one_kernel_thread "$server"
+	wait_until only_carriers "$server"
 }
 
 # run_server THREADS OPTION...

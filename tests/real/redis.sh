@@ -11,13 +11,13 @@ client() {
 	timeout -k 5 $patience /usr/bin/python3 "$here/redis_client.py" "$function" "$port" "$@"
 }
 
-# threads_are_right LEAST: under weft all on one of the kernel's, once the offload threads have ended
+# threads_are_right LEAST: under weft all on the carriers, once the offload threads have ended
 threads_are_right() {
 	if [ "$way" = plain ]; then
 		[ "$(kernel_threads "$server")" -ge "$1" ]
 		return
 	fi
-	wait_until one_kernel_thread "$server"
+	wait_until only_carriers "$server"
 }
 
 # run_server OPTION...: with the data of the one before

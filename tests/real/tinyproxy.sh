@@ -11,7 +11,7 @@ client=$here/proxy_client.py
 /usr/bin/python3 "$client" serve "$dir/origin" &
 origin_pid=$!
 pids="$pids $origin_pid"
-wait_until test -s "$dir/origin" || { echo "not ok - $way: the local server is up"; exit 1; }
+wait_until test -s "$dir/origin" || { echo "not ok - $mode: the local server is up"; exit 1; }
 origin=$(cat "$dir/origin")
 port=$(free_port)
 
