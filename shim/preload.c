@@ -262,6 +262,19 @@ static bool catch_calls(void)
 }
 
 /*
+ * Have the hub begin, which otherwise waits until its carrier has nothing to run: maybe for ever, and
+ * with it whoever changes ids, for libc waits for each thread that has not begun (setxid_mark_thread).
+ */
+static void begin_hub(struct weft__carrier *carrier)
+{
+	weft__go_inside(weft__current);
+	carrier->attention = 1;
+	weft__look_soon(carrier);
+	weft__yield();
+	weft__go_outside(weft__current);
+}
+
+/*
  * Patch what is loaded if it is not yet, make the calling thread a task, make the hub. When that cannot be
  * done it is said in one line, once, and the program runs as if weft were not there.
  */
@@ -308,6 +321,7 @@ static void wake_up(void)
 		return;
 	}
 	err = weft__carriers_run();
+	begin_hub(carrier);
 	if (fewer == 0)
 		fewer = err;
 	if (fewer != 0)

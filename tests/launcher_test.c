@@ -120,9 +120,9 @@ Test(launcher, an_unknown_option_is_2_with_the_usage)
 
 Test(launcher, an_option_without_its_value_is_2)
 {
-	static const char *const options[] = {"--catch",           "--offload-paths",
-					      "--offload-threads", "--preempt-ms",
-					      "--profiles",        "--stats=1"};
+	static const char *const options[] = {
+		"--catch",    "--offload-paths", "--offload-threads", "--preempt-ms",
+		"--profiles", "--stats=1",       "--carriers"};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
 		struct outcome outcome = run_weft((char *)options[i], "true");
@@ -191,6 +191,48 @@ Test(launcher, a_bad_value_of_an_option_is_one_line_of_the_library)
 		expect_exit(&outcome, 23);
 		cr_expect_eq(count_lines(outcome.err), is_empty ? 0 : 1, "%s: stderr:\n%s",
 			     options[i], outcome.err);
+		forget_outcome(&outcome);
+	}
+}
+
+Test(launcher, j_says_how_many_carriers_beside_it_or_in_the_next_word)
+{
+	static char *const ways[][2] = {
+		{"-j2", "--stats"}, {"-j", "2"}, {"--carriers=2", "--stats"}};
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		struct outcome outcome =
+			run_weft(ways[i][0], ways[i][1], "--stats", LOOK_INSIDE, "10");
+
+		expect_exit(&outcome, 23);
+		cr_expect(strstr(outcome.err, "weft: carriers: 2, ") != NULL, "%s: stderr:\n%s",
+			  ways[i][0], outcome.err);
+		forget_outcome(&outcome);
+	}
+}
+
+Test(launcher, j_with_no_word_after_it_is_2)
+{
+	struct outcome outcome = run_weft("-j");
+
+	expect_exit(&outcome, 2);
+	cr_expect_str_eq(outcome.out, "");
+	cr_expect(strcasestr(outcome.err, "usage") != NULL, "%s", outcome.err);
+	forget_outcome(&outcome);
+}
+
+Test(launcher, j_with_a_word_that_is_no_number_is_one_line_of_the_library)
+{
+	static char *const bad[][2] = {{"-jx", "--"}, {"-j", "x"}, {"-j", "0"}, {"-j", "-1"}};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct outcome outcome = run_weft(bad[i][0], bad[i][1], LOOK_INSIDE, "10");
+
+		expect_exit(&outcome, 23);
+		cr_expect(count_lines(outcome.err) == 1 &&
+				  strstr(outcome.err, "WEFT_CARRIERS=") != NULL,
+			  "%s: stderr:\n%s", bad[i][0], outcome.err);
+		cr_expect_str_eq(outcome.out, "kernel threads: 1\nlibc's code: changed\n");
 		forget_outcome(&outcome);
 	}
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define LOOK_INSIDE GUEST_DIR "/look_inside"
 #define PRELOADED "LD_PRELOAD=" PRELOAD_LIBRARY
@@ -163,7 +164,12 @@ Test(library, each_bad_value_is_one_line_that_says_what_is_taken)
 				       {"WEFT_OFFLOAD_THREADS=2x", "taken as 64"},
 				       {"WEFT_OFFLOAD_THREADS=+2", "taken as 64"},
 				       {"WEFT_PREEMPT_MS=-1", "taken as 10"},
-				       {"WEFT_PREEMPT_MS=10001", "taken as 10"}};
+				       {"WEFT_PREEMPT_MS=10001", "taken as 10"},
+				       {"WEFT_CARRIERS=0", "taken as 1"},
+				       {"WEFT_CARRIERS=-1", "taken as 1"},
+				       {"WEFT_CARRIERS=65", "taken as 1"},
+				       {"WEFT_CARRIERS=1000000", "taken as 1"},
+				       {"WEFT_CARRIERS=x", "taken as 1"}};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct outcome outcome = look_inside(UNDER_WEFT, "10", bad[i][0], NULL);
@@ -180,7 +186,7 @@ Test(library, each_bad_value_is_one_line_that_says_what_is_taken)
 Test(library, an_empty_value_is_as_none)
 {
 	static char *const empty[] = {"WEFT_OFFLOAD_PATHS=", "WEFT_CATCH=", "WEFT_OFFLOAD_THREADS=",
-				      "WEFT_PREEMPT_MS=", "WEFT_STATS="};
+				      "WEFT_PREEMPT_MS=",    "WEFT_STATS=", "WEFT_CARRIERS="};
 
 	for (size_t i = 0; i < sizeof(empty) / sizeof(*empty); i++) {
 		struct outcome outcome = look_inside(UNDER_WEFT, "10", empty[i], NULL);
@@ -227,6 +233,67 @@ Test(library, sendfile_of_a_cached_file_of_others_takes_no_thread)
 	cr_expect(memmem(parks, strcspn(parks, "\n"), " sendfile ", 10) == NULL, "stderr:\n%s",
 		  outcome.err);
 	forget_outcome(&outcome);
+}
+
+/* With the spare, which runs no task. */
+Test(library, two_carriers_are_kernel_threads_that_both_run_tasks)
+{
+	struct outcome outcome = look_inside(UNDER_WEFT, "100", "WEFT_CARRIERS=2", NULL);
+
+	cr_expect_str_eq(outcome.err, "");
+	expect_inside(&outcome, 2 + 1, "changed");
+	outcome = run_program(UNDER_WEFT, (char *const[]){GUEST_DIR "/on_carriers", "2", NULL},
+			      (char *const[]){"WEFT_CARRIERS=2", NULL});
+	expect_exit(&outcome, 0);
+	cr_expect_str_eq(outcome.out, "kernel threads that ran tasks: 2\n");
+	cr_expect_str_eq(outcome.err, "");
+	forget_outcome(&outcome);
+}
+
+Test(library, a_bad_number_of_carriers_means_one)
+{
+	static char *const bad[] = {"WEFT_CARRIERS=0", "WEFT_CARRIERS=-1", "WEFT_CARRIERS=64",
+				    "WEFT_CARRIERS=1000000", "WEFT_CARRIERS=x"};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct outcome outcome = look_inside(UNDER_WEFT, "10", bad[i], NULL);
+
+		expect_inside(&outcome, 1, "changed");
+	}
+	for (int i = 0; i < 2; i++) {
+		struct outcome outcome = look_inside(
+			UNDER_WEFT, "10", i == 0 ? "WEFT_CARRIERS=" : "WEFT_CARRIERS=1", NULL);
+
+		expect_inside(&outcome, 1, "changed");
+	}
+}
+
+Test(library, auto_is_a_carrier_for_each_processor)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	struct outcome outcome = look_inside(UNDER_WEFT, "10", "WEFT_CARRIERS=auto", NULL);
+
+	expect_inside(&outcome,
+		      processors == 1   ? 1
+		      : processors > 63 ? 63 + 1
+					: (int)processors + 1,
+		      "changed");
+}
+
+Test(library, where_calls_are_caught_there_is_one_carrier_and_one_line)
+{
+	struct outcome outcome =
+		look_inside(UNDER_WEFT, "10", "WEFT_CARRIERS=2", "WEFT_CATCH=only");
+
+	cr_expect(count_lines(outcome.err) == 1 &&
+			  strstr(outcome.err, "one carrier instead of 2") != NULL,
+		  "stderr:\n%s", outcome.err);
+	expect_inside(&outcome, 1, "as in its file");
+	outcome = look_inside(UNDER_WEFT, "10", "WEFT_CARRIERS=2", "WEFT_CATCH=all");
+	cr_expect(count_lines(outcome.err) == 1 &&
+			  strstr(outcome.err, "one carrier instead of 2") != NULL,
+		  "stderr:\n%s", outcome.err);
+	expect_inside(&outcome, 1, "changed");
 }
 
 Test(library, a_bad_weft_itself_is_one_line_and_means_off)

@@ -176,3 +176,32 @@ Test(rules, the_values_of_settings_are_judged)
 	cr_expect_eq(weft__setting_value(number, "99999999999999999999"), -1);
 	cr_expect_eq(weft__setting_value(number, "+2"), -1);
 }
+
+Test(rules, a_setting_may_be_one_word_or_a_number)
+{
+	const struct weft__setting *carriers = &weft__setting_table[WEFT__SET_CARRIERS];
+
+	cr_expect_eq(weft__setting_value(carriers, "auto"), 0);
+	cr_expect_eq(weft__setting_value(carriers, "1"), 1);
+	cr_expect_eq(weft__setting_value(carriers, "63"), 63);
+	cr_expect_eq(weft__setting_value(carriers, "0"), -1);
+	cr_expect_eq(weft__setting_value(carriers, "64"), -1);
+	cr_expect_eq(weft__setting_value(carriers, "-1"), -1);
+	cr_expect_eq(weft__setting_value(carriers, "1000000"), -1);
+	cr_expect_eq(weft__setting_value(carriers, "99999999999999999999"), -1);
+	cr_expect_eq(weft__setting_value(carriers, ""), -1);
+	cr_expect_eq(weft__setting_value(carriers, "Auto"), -1);
+	cr_expect_eq(weft__setting_value(carriers, "auto 2"), -1);
+	cr_expect_eq(weft__setting_value(carriers, "2 "), -1);
+	cr_expect_eq(weft__setting_value(carriers, "2x"), -1);
+	cr_expect_eq(weft__setting_value(carriers, "0x2"), -1);
+}
+
+Test(rules, a_rule_may_say_how_many_carriers)
+{
+	scan("server carriers=auto\n", "server");
+	cr_expect_str_eq(rule.value[WEFT__SET_CARRIERS], "auto");
+	scan("server carriers=2\n", "server");
+	cr_expect_str_eq(rule.value[WEFT__SET_CARRIERS], "2");
+	expect_complaint("server carriers=0\n", "f:1: the setting cannot have this value\n");
+}

@@ -224,7 +224,7 @@ static void forget_while_all_wait(void *unused)
 		enter_weft();
 		while (waiting[i]->state != WEFT__PARKED) {
 			weft__yield();
-			weft__breathe(weft_self()->carrier);
+			weft__breathe();
 		}
 		leave_weft();
 	}

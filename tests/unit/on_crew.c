@@ -23,24 +23,18 @@ struct weft__crew *crew;
 
 static struct weft__crew the_crew;
 static struct weft__carrier carriers[WEFT__MOST_CARRIERS];
-static struct weft__carrier outside; /* for the lock of who is on none */
 static struct member members[256];
 static unsigned int alive, made_in_all, buried; /* guarded by the lock */
 static sem_t all_ended;
 
-/* What runs in between may go on in another kernel thread, so each asks anew who runs in it. */
 void enter_weft(void)
 {
-	weft_task *me = weft_self();
-
-	weft__lock(me != NULL ? me->carrier : &outside);
+	weft__lock();
 }
 
 void leave_weft(void)
 {
-	weft_task *me = weft_self();
-
-	weft__unlock(me != NULL ? me->carrier : &outside);
+	weft__unlock();
 }
 
 static struct member *member(const weft_task *task)
