@@ -1,8 +1,9 @@
 /*
  * See timers.h. timer_create(2) and its kin; alarm(2) and setitimer(2) are the process's.
  *
- * A timer on a task's processor time is in the kernel one on the kernel thread's, which passes at
- * least as fast. When that signals too early, it is set again to what is left.
+ * A timer on a task's processor time is in the kernel one on the kernel thread's, or with several
+ * carriers the process's, which passes at least as fast. When that signals too early, it is set
+ * again to what is left.
  */
 #include "timers.h"
 
@@ -124,7 +125,7 @@ static long translate(struct timer *timer, long *clock, struct sigevent *event)
 
 	if (of != NULL) {
 		timer->time_tid = of->tid;
-		*clock = CLOCK_THREAD_CPUTIME_ID;
+		*clock = weft__parallel ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID;
 		weft__cpu_time(&of->task); /* from here on it is counted exactly */
 	}
 	if ((event->sigev_notify & SIGEV_THREAD_ID) == 0)
@@ -133,7 +134,8 @@ static long translate(struct timer *timer, long *clock, struct sigevent *event)
 	if (target == NULL)
 		return event->_sigev_un._tid >= WEFT__FIRST_TID ? -EINVAL : 0;
 	timer->for_tid = target->tid;
-	event->_sigev_un._tid = (pid_t)weft__raw(SYS_gettid);
+	/* The others' kernel threads take no signals but their own. */
+	event->_sigev_un._tid = weft__process.kernel_thread;
 	return 0;
 }
 
