@@ -1,5 +1,5 @@
 # Sourced by the tests of programs from Debian's packages. Sets way (plain or weft), carriers (how
-# many, under weft: two for weft2), dir (a temporary folder, removed at the end), launcher, and the
+# many kernel threads that makes, under weft: two and the spare for weft2), dir (a temporary folder, removed at the end), launcher, and the
 # functions below.
 
 mode=${1:-}
@@ -9,8 +9,8 @@ case $mode in
 plain | weft) ;;
 weft2)
 	way=weft
-	carriers=2
-	WEFT_CARRIERS=$carriers
+	carriers=3
+	WEFT_CARRIERS=2
 	export WEFT_CARRIERS
 	;;
 *)
