@@ -1,8 +1,10 @@
 /* Descriptors that are in one carrier's readiness set, and waited for on others. */
 #include <errno.h>
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "hub.h"
 #include "on_crew.h"
 #include "ready.h"
 
@@ -178,6 +180,43 @@ Test(crew_ready, an_event_wakes_who_waits_on_another_carrier, .timeout = HANG_S)
 	cr_assert_eq(visit.result, 0);
 }
 
+static void wait_to_write(void *arg)
+{
+	struct visit *visit = arg;
+
+	visit->at = where();
+	count_one(&here);
+	enter_weft();
+	visit->result = weft__ready_wait(weft__fd_at(visit->ends[0]), visit->ends[0], POLLOUT, 0);
+	leave_weft();
+}
+
+static void have_it_written_there(void *arg)
+{
+	register_here(arg);
+	start_here(wait_to_write, arg);
+	compute_with_ticks(&here, 1);
+}
+
+static long take_out_of(unsigned int carrier, int number)
+{
+	return weft__raw(SYS_epoll_ctl, weft__hub_set(crew->carrier[carrier]), EPOLL_CTL_DEL,
+			 number, NULL);
+}
+
+Test(crew_ready, what_else_is_waited_for_elsewhere_is_told_by_the_same_set, .timeout = HANG_S)
+{
+	struct visit visit = {.result = 1};
+
+	make_pair(visit.ends);
+	run_on_crew(2, have_it_written_there, &visit);
+
+	cr_assert_eq(visit.at, 1);
+	cr_assert_eq(visit.result, 0);
+	cr_assert_eq(take_out_of(1, visit.ends[0]), -ENOENT);
+	cr_assert_eq(take_out_of(0, visit.ends[0]), 0);
+}
+
 static void forget(int number)
 {
 	enter_weft();
@@ -254,7 +293,7 @@ static void try_and_see(void *arg)
 
 	visit->at = where();
 	count_one(&here);
-	compute_until(&here, 2); /* it has moved by then, or the other has */
+	compute_until(&here, 2); /* the other has gone, so that its hub sees the event */
 	visit->first = (int)weft__raw(SYS_recvfrom, visit->ends[0], &byte, 1, MSG_DONTWAIT, 0, 0);
 	send_byte(visit->ends[1]);
 	while (events == weft__fd_events(fd))
