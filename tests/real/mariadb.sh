@@ -113,9 +113,11 @@ begin() {
 	admin ping >/dev/null 2>&1 || exit 1
 }
 
-# no_complaints: the error log has no line that a sound server does not write
+# no_complaints: the error log has no line that a sound server does not write. CHECK TABLE EXTENDED
+# finds entries that are marked as deleted (info_bits=32) and not yet purged: plain ones do too.
 no_complaints() {
 	! grep -E '\[ERROR\]|\[Warning\]|got signal|Assertion' "$dir/error.log" |
+		grep -vE 'index record not found for index .*\(info_bits=32,' |
 		grep -vE 'Aborted connection|max_open_files|Access denied|ignored in --skip-name-resolve mode' |
 		grep .
 }
