@@ -21,6 +21,7 @@ extern char **environ;
 static void set_environment(char *const settings[])
 {
 	const char *beside = getenv("GUEST_PRELOAD"), *caught = getenv("GUEST_CATCH");
+	const char *carriers = getenv("GUEST_CARRIERS");
 
 	for (char **entry = environ; *entry != NULL;) {
 		if (strncmp(*entry, "WEFT", 4) == 0 || strncmp(*entry, "LD_PRELOAD=", 11) == 0) {
@@ -37,6 +38,8 @@ static void set_environment(char *const settings[])
 		setenv("LD_PRELOAD", beside, 1);
 	if (caught != NULL)
 		setenv("WEFT_CATCH", caught, 1);
+	if (carriers != NULL)
+		setenv("WEFT_CARRIERS", carriers, 1);
 	for (; settings != NULL && *settings != NULL; settings++)
 		putenv(*settings);
 }

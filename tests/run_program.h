@@ -21,8 +21,8 @@ enum way { PLAIN, UNDER_WEFT };
 /**
  * Run argv[0] to its end, in a session of its own, with no WEFT_* or LD_PRELOAD in its environment
  * but what settings ("NAME=value", ended by NULL, or NULL) says. UNDER_WEFT goes by the launcher.
- * The library that GUEST_PRELOAD names, if any, is preloaded both ways; GUEST_CATCH is what
- * WEFT_CATCH is to be.
+ * The library that GUEST_PRELOAD names, if any, is preloaded both ways; GUEST_CATCH and
+ * GUEST_CARRIERS are what WEFT_CATCH and WEFT_CARRIERS are to be.
  *
  * Ownership  the outcome is given back by forget_outcome()
  */
