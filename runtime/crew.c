@@ -176,7 +176,7 @@ bool weft__crew_has_work(struct weft__carrier *idle)
 {
 	struct weft__crew *crew = idle->crew;
 
-	for (unsigned int i = 0; i < crew->carriers; i++)
+	for (unsigned int i = 0; i < crew->carriers && idle != crew->spare; i++)
 		if (crew->carrier[i] != idle && can_spare(crew->carrier[i]) &&
 		    weft__others_wait(crew->carrier[i]))
 			return true;
@@ -333,6 +333,14 @@ static void take_over(struct weft__carrier *spare, struct weft__carrier *caught)
 	weft__context_switch(&spare->hub_context, &caught->hub_context);
 }
 
+static void hand_over(struct weft_task *task, struct weft__carrier *spare)
+{
+	spare->tasks--;
+	task->carrier = weft__crew_place(spare);
+	task->carrier->tasks++;
+	weft__put_ready(task);
+}
+
 void weft__crew_watch(struct weft__carrier *spare)
 {
 	struct weft__crew *crew = spare->crew;
@@ -340,12 +348,11 @@ void weft__crew_watch(struct weft__carrier *spare)
 
 	if (spare->dead != NULL)
 		weft__bury_dead(spare);
-	while ((task = weft__next_ready(spare)) != NULL) {
-		spare->tasks--;
-		task->carrier = weft__crew_place(spare);
-		task->carrier->tasks++;
-		weft__put_ready(task);
-	}
+	while ((task = weft__next_ready(spare)) != NULL)
+		hand_over(task, spare);
+	if (spare->behind != NULL)
+		hand_over(spare->behind, spare);
+	spare->behind = NULL;
 	for (unsigned int i = 0; i < crew->carriers; i++)
 		if (crew->carrier[i] != spare && is_caught(crew->carrier[i])) {
 			take_over(spare, crew->carrier[i]);

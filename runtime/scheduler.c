@@ -220,6 +220,21 @@ static void switch_away(struct weft_task *me)
 		weft__bury_dead(carrier);
 }
 
+void weft__move_to(struct weft__carrier *carrier)
+{
+	struct weft_task *me = weft__current;
+	struct weft__carrier *from = me->carrier;
+
+	from->spent = 0;
+	from->tasks--;
+	carrier->tasks++;
+	me->carrier = carrier;
+	me->state = WEFT__READY;
+	append_ready(carrier, me);
+	weft__context_switch(&me->context, next_context(from));
+	weft__bury_dead(me->carrier);
+}
+
 /* Whoever has been stopped for longest has a turn like the others. */
 static void let_in(struct weft__carrier *carrier)
 {

@@ -282,6 +282,9 @@ WEFT__SHARED void weft__task_exit(void) __attribute__((noreturn));
 /** Bury who has ended and left its stack. Context: a task. */
 WEFT__SHARED void weft__bury_dead(struct weft__carrier *carrier);
 
+/** Go on on another carrier of the crew. Switches. Context: a task, the lock. */
+WEFT__SHARED void weft__move_to(struct weft__carrier *carrier);
+
 /** Have a ready task that is in no queue stand in its carrier's. */
 void weft__put_ready(struct weft_task *task);
 

@@ -82,18 +82,24 @@ long on_dup3(struct weft__call *c)
 	return replace(c);
 }
 
+/* A table of its own would be that of one carrier: all tasks share theirs, as with unshare(2). */
+static long flags_for_all(long flags)
+{
+	return weft__parallel ? flags & ~(long)CLOSE_RANGE_UNSHARE : flags;
+}
+
 /* Close a range that has weft's own descriptors in it piece by piece, around them. */
 static long close_around_own(const struct weft__call *c)
 {
 	unsigned int first = (unsigned int)c->arg[0], last = (unsigned int)c->arg[1];
-	long own, err;
+	long own, err, flags = flags_for_all(c->arg[2]);
 
-	if (first > last || (c->arg[2] & CLOSE_RANGE_CLOEXEC) != 0)
-		return weft__raw(SYS_close_range, first, last, c->arg[2]);
+	if (first > last || (flags & CLOSE_RANGE_CLOEXEC) != 0)
+		return weft__raw(SYS_close_range, first, last, flags);
 	while ((own = weft__fd_next_own(first)) >= 0 && own <= last) {
 		if (own > first) {
 			weft__fd_give_up_range(first, (unsigned int)own - 1);
-			err = weft__raw(SYS_close_range, first, own - 1, c->arg[2]);
+			err = weft__raw(SYS_close_range, first, own - 1, flags);
 			if (err != 0)
 				return err;
 		}
@@ -102,7 +108,7 @@ static long close_around_own(const struct weft__call *c)
 	if (first > last)
 		return 0;
 	weft__fd_give_up_range(first, last);
-	return weft__raw(SYS_close_range, first, last, c->arg[2]);
+	return weft__raw(SYS_close_range, first, last, flags);
 }
 
 long on_close_range(struct weft__call *c)

@@ -152,15 +152,25 @@ static bool has_other_tasks(void)
 	return weft__crew_tasks(&weft__crew) > 1;
 }
 
+/* What all tasks share with each other, whatever one of them asks for. */
+#define SHARED_BY_TASKS (CLONE_FILES | CLONE_FS | CLONE_SYSVSEM)
+
 /*
- * Of several carriers each would be in a namespace of its own, or have descriptors of its own: what
- * cannot be had for all of them is refused.
+ * Of several carriers each would have descriptors of its own, or be in a namespace of its own: these
+ * stay shared, and what cannot be had for all of them is refused, unless the caller is the only task,
+ * which needs one carrier.
  */
 static long enter_namespace(struct weft__call *c)
 {
-	long result = weft__parallel && c->nr == SYS_unshare && c->arg[0] != 0 ? -EINVAL
-									       : on_credentials(c);
+	long result;
 
+	if (weft__parallel && (c->nr != SYS_unshare || (c->arg[0] & ~(long)SHARED_BY_TASKS) != 0) &&
+	    !has_other_tasks())
+		weft__carriers_end();
+	if (!weft__parallel || c->nr != SYS_unshare)
+		result = on_credentials(c);
+	else
+		result = (c->arg[0] & ~(long)SHARED_BY_TASKS) != 0 ? -EINVAL : 0;
 	weft__paths_look(); /* another one may have other mounts */
 	return result;
 }
@@ -178,8 +188,9 @@ static long do_alone(struct weft__call *c)
 {
 	long result;
 
-	if (has_other_tasks() || weft__parallel)
+	if (has_other_tasks())
 		return -EINVAL;
+	weft__carriers_end();
 	weft__offload_retire();
 	for (int pauses = 0, tries = 0; pauses < ALONE_PAUSES && tries < ALONE_TRIES; pauses++) {
 		tries += !weft__kernel_threads_left();

@@ -62,9 +62,11 @@ static void say_what_happens(const char *what, const char *more)
 /* Make do with what is left, and say what that means to the program, if it means anything. */
 static void make_do(void)
 {
-	bool waits = weft__hub_restrict(&weft__process), gave_up;
+	bool waits = true, gave_up;
 	const char *what = NULL, *more = NULL;
 
+	for (unsigned int i = 0; i < weft__crew.carriers; i++)
+		waits &= weft__hub_restrict(weft__crew.carrier[i]);
 	weft__offload_restrict();
 	gave_up = weft__detour_take(waits);
 	if (gave_up && weft__offload_most == 0)
@@ -73,6 +75,8 @@ static void make_do(void)
 		what = "kernel threads make the calls that wait";
 	if (weft__denied[SYS_rt_sigreturn])
 		more = "a thread that computes is not preempted";
+	if (gave_up && weft__parallel)
+		more = "with several carriers threads may wait for ever";
 	if (!weft__denied[SYS_write])
 		say_what_happens(what, more);
 }
@@ -185,6 +189,8 @@ static long set_strict(const struct weft__call *c)
 		return WEFT__PASS;
 	if (weft__crew_tasks(&weft__crew) > 1)
 		weft__say("strict seccomp leaves no call to switch threads with: the others stop");
+	else
+		weft__carriers_end();
 	weft__offload_retire();
 	weft__preempt_end();
 	weft__signals_end(me);

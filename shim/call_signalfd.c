@@ -73,8 +73,12 @@ static bool may_give(void)
 
 static void give_to_kernel(const siginfo_t *info)
 {
-	weft__raw(SYS_rt_tgsigqueueinfo, weft__raw(SYS_getpid), weft__raw(SYS_gettid),
-		  info->si_signo, info);
+	/* Of several carriers, who reads or polls the descriptor is not who has it now. */
+	if (weft__parallel)
+		weft__raw(SYS_rt_sigqueueinfo, weft__raw(SYS_getpid), info->si_signo, info);
+	else
+		weft__raw(SYS_rt_tgsigqueueinfo, weft__raw(SYS_getpid), weft__raw(SYS_gettid),
+			  info->si_signo, info);
 }
 
 void weft__signalfd_watch(bool watches)

@@ -189,3 +189,24 @@ void weft__errand_for_others(weft__errand *errand)
 			send_on_errand(weft__crew.carrier[i]);
 	await_errands();
 }
+
+/* The hub that slept in it is gone with the kernel thread, as is all that was its own. */
+static void leave_for_good(struct weft__carrier *here)
+{
+	(void)here;
+	__atomic_sub_fetch(&errands_left, 1, __ATOMIC_RELEASE);
+	weft__raw(SYS_exit, 0);
+}
+
+void weft__carriers_end(void)
+{
+	if (!weft__parallel)
+		return;
+	if (weft__current->carrier != &weft__process)
+		weft__move_to(&weft__process);
+	weft__errand_for_others(leave_for_good);
+	weft__crew.spare = NULL;
+	weft__crew.carriers = 1;
+	weft__parallel = weft__careful = false;
+	weft__holds_lock = false;
+}

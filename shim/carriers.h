@@ -32,6 +32,14 @@ void weft__errand_for(struct weft__carrier *carrier, weft__errand *errand);
 /** The same for all carriers but the caller's. */
 void weft__errand_for_others(weft__errand *errand);
 
+/**
+ * End all but the first, on which the caller goes on: of the program's threads it is the only one.
+ *
+ * Switches   maybe
+ * Context    a task, the lock
+ */
+void weft__carriers_end(void);
+
 /** Forget them: for a child after fork(2). */
 void weft__carriers_forked(void);
 
