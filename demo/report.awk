@@ -148,7 +148,7 @@ function for_plot(value)
 
 function growth_us(which, mode)
 {
-	return median("growth", which, mode, "us_per_thread")
+	return median("growth", which, mode, "cpu_us")
 }
 
 function growth_values(which, mode)
