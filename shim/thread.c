@@ -92,10 +92,25 @@ static void forget_tid(const struct weft__thread *thread)
 		*place = thread->next_by_tid;
 }
 
+/*
+ * Its stack is out of use: now others may know, who look at the word that the kernel would clear
+ * here, and take the stack for another.
+ */
+static void tell_of_end(uintptr_t clear_tid)
+{
+	if (clear_tid != 0 && weft__copy((void *)clear_tid, &(int){0}, sizeof(int)) == 0)
+		weft__futex_wake(clear_tid, 1);
+}
+
 void weft__thread_leave(struct weft__thread *me)
 {
 	weft__mask_end(me);
 	forget_tid(me);
+	/* With one carrier nobody runs before the stack is left, and who joins need not wait for the hub. */
+	if (!weft__parallel) {
+		tell_of_end(me->clear_tid);
+		me->clear_tid = 0;
+	}
 }
 
 static bool admits(const struct weft__thread *thread, int signal)
@@ -148,16 +163,6 @@ bool weft__tid_was_ours(long tid)
 {
 	return tid >= WEFT__FIRST_TID && tid <= WEFT__LAST_TID &&
 	       (tid - first_tid + TIDS) % TIDS < (next_tid - first_tid + TIDS) % TIDS;
-}
-
-/*
- * Its stack is out of use: now others may know, who look at the word that the kernel would clear
- * here, and take the stack for another.
- */
-static void tell_of_end(uintptr_t clear_tid)
-{
-	if (clear_tid != 0 && weft__copy((void *)clear_tid, &(int){0}, sizeof(int)) == 0)
-		weft__futex_wake(clear_tid, 1);
 }
 
 static void bury_main(struct weft_task *task)
