@@ -194,9 +194,7 @@ struct weft_task *weft__crew_steal(struct weft__carrier *idle)
 		if (task == NULL)
 			continue;
 		__atomic_store_n(&from->held_up, false, __ATOMIC_RELAXED);
-		from->tasks--;
-		idle->tasks++;
-		__atomic_store_n(&task->carrier, idle, __ATOMIC_RELAXED);
+		weft__hand_to(task, idle);
 		return task;
 	}
 	return NULL;
@@ -323,10 +321,8 @@ static void take_over(struct weft__carrier *spare, struct weft__carrier *caught)
 	spare->kernel_thread = caught->kernel_thread;
 	caught->kernel_thread = kernel_thread;
 	spare->running = caught->running;
-	spare->running->carrier = spare;
+	weft__hand_to(spare->running, spare);
 	caught->running = NULL;
-	spare->tasks++;
-	caught->tasks--;
 	weft__count(weft__stats.caught);
 	if (spare->crew->swapped != NULL)
 		spare->crew->swapped(spare, caught);
@@ -335,9 +331,7 @@ static void take_over(struct weft__carrier *spare, struct weft__carrier *caught)
 
 static void hand_over(struct weft_task *task, struct weft__carrier *spare)
 {
-	spare->tasks--;
-	task->carrier = weft__crew_place(spare);
-	task->carrier->tasks++;
+	weft__hand_to(task, weft__crew_place(spare));
 	weft__put_ready(task);
 }
 

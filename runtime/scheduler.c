@@ -226,9 +226,7 @@ void weft__move_to(struct weft__carrier *carrier)
 	struct weft__carrier *from = me->carrier;
 
 	from->spent = 0;
-	from->tasks--;
-	carrier->tasks++;
-	me->carrier = carrier;
+	weft__hand_to(me, carrier);
 	me->state = WEFT__READY;
 	append_ready(carrier, me);
 	weft__context_switch(&me->context, next_context(from));

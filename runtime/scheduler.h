@@ -282,6 +282,14 @@ WEFT__SHARED void weft__task_exit(void) __attribute__((noreturn));
 /** Bury who has ended and left its stack. Context: a task. */
 WEFT__SHARED void weft__bury_dead(struct weft__carrier *carrier);
 
+/** Have a task that is in no queue belong to another carrier of its crew. Context: the lock. */
+static inline void weft__hand_to(struct weft_task *task, struct weft__carrier *carrier)
+{
+	task->carrier->tasks--;
+	carrier->tasks++;
+	__atomic_store_n(&task->carrier, carrier, __ATOMIC_RELAXED); /* weft__wake_remote() asks */
+}
+
 /** Go on on another carrier of the crew. Switches. Context: a task, the lock. */
 WEFT__SHARED void weft__move_to(struct weft__carrier *carrier);
 

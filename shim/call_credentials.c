@@ -7,16 +7,6 @@
 #include "handlers.h"
 #include "offload.h"
 
-static const struct weft__call *change;
-
-static void change_too(struct weft__carrier *here)
-{
-	const struct weft__call *c = change;
-
-	(void)here;
-	weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
-}
-
 long on_credentials(struct weft__call *c)
 {
 	long result =
@@ -24,8 +14,7 @@ long on_credentials(struct weft__call *c)
 
 	if (weft__failed(result))
 		return result;
-	change = c;
-	weft__errand_for_others(change_too);
+	weft__call_for_others(c);
 	weft__offload_retire();
 	return result;
 }

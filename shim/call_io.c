@@ -103,16 +103,24 @@ static bool is_beyond(const struct weft__call *c)
 	return weft__unlikely(end < (uintptr_t)c->arg[1] || end > ADDRESSES);
 }
 
-long on_read(struct weft__call *c)
+/* Only calls on sockets go on without the crew's lock (carriers.c). */
+static struct weft__fd *claim(struct weft__call *c)
 {
 	struct weft__fd *fd = weft__fd_claim(c);
+
+	if (fd != NULL && fd->kind != WEFT__SOCKET)
+		weft__lock();
+	return fd;
+}
+
+long on_read(struct weft__call *c)
+{
+	struct weft__fd *fd = claim(c);
 	long n;
 
 	/* A read of nothing is 0 at once; as recv it would wait. */
 	if (fd == NULL || c->arg[2] == 0 || is_beyond(c))
 		return WEFT__PASS;
-	if (fd->kind != WEFT__SOCKET)
-		weft__lock();
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 		n = weft__fd_retry(c, POLLIN, try_socket_read, weft__fd_drained(fd));
@@ -135,13 +143,11 @@ long on_read(struct weft__call *c)
 
 long on_readv(struct weft__call *c)
 {
-	struct weft__fd *fd = weft__fd_claim(c);
+	struct weft__fd *fd = claim(c);
 	long n;
 
 	if (fd == NULL || c->arg[2] <= 0 || c->arg[2] > IOV_MAX)
 		return WEFT__PASS;
-	if (fd->kind != WEFT__SOCKET)
-		weft__lock();
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 		if (weft__iov_bytes((struct iovec *)c->arg[1], (size_t)c->arg[2]) <= 0)
@@ -165,13 +171,11 @@ long on_readv(struct weft__call *c)
 
 long on_write(struct weft__call *c)
 {
-	struct weft__fd *fd = weft__fd_claim(c);
+	struct weft__fd *fd = claim(c);
 	long n;
 
 	if (fd == NULL || is_beyond(c))
 		return WEFT__PASS;
-	if (fd->kind != WEFT__SOCKET)
-		weft__lock();
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 	case WEFT__PIPE:
@@ -191,15 +195,13 @@ long on_write(struct weft__call *c)
 
 long on_writev(struct weft__call *c)
 {
-	struct weft__fd *fd = weft__fd_claim(c);
+	struct weft__fd *fd = claim(c);
 	struct msghdr message = {.msg_iov = (struct iovec *)c->arg[1],
 				 .msg_iovlen = (size_t)c->arg[2]};
 	long n;
 
 	if (fd == NULL || c->arg[2] <= 0 || c->arg[2] > IOV_MAX)
 		return WEFT__PASS;
-	if (fd->kind != WEFT__SOCKET)
-		weft__lock();
 	switch (fd->kind) {
 	case WEFT__SOCKET:
 	case WEFT__PIPE:

@@ -48,25 +48,16 @@ static long subject(long id, struct weft__thread **thread)
 	return *thread == NULL ? -ESRCH : 0;
 }
 
-/* A call about the main thread, which every carrier then makes about itself. */
-static struct weft__call own_call;
-
-static void set_own(struct weft__carrier *here)
-{
-	(void)here;
-	weft__raw(own_call.nr, own_call.arg[0], own_call.arg[1], own_call.arg[2], own_call.arg[3]);
-}
-
+/* A call about the main thread, which every carrier makes about itself. */
 static long set_for_all(const struct weft__call *c)
 {
+	struct weft__call own = *c;
 	long result;
 
-	own_call = *c;
-	own_call.arg[c->nr == SYS_setpriority || c->nr == SYS_ioprio_set ? 1 : 0] = 0;
-	result = weft__raw(c->nr, own_call.arg[0], own_call.arg[1], own_call.arg[2],
-			   own_call.arg[3]);
+	own.arg[c->nr == SYS_setpriority || c->nr == SYS_ioprio_set ? 1 : 0] = 0;
+	result = weft__raw(own.nr, own.arg[0], own.arg[1], own.arg[2], own.arg[3]);
 	if (!weft__failed(result))
-		weft__errand_for_others(set_own);
+		weft__call_for_others(&own);
 	return result;
 }
 

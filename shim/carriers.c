@@ -177,7 +177,7 @@ void weft__errand_for(struct weft__carrier *carrier, weft__errand *errand)
 	await_errands();
 }
 
-void weft__errand_for_others(weft__errand *errand)
+static void send_others(weft__errand *errand)
 {
 	const struct weft__carrier *here = weft__carrier_here();
 
@@ -188,6 +188,22 @@ void weft__errand_for_others(weft__errand *errand)
 		if (weft__crew.carrier[i] != here)
 			send_on_errand(weft__crew.carrier[i]);
 	await_errands();
+}
+
+static const struct weft__call *call_now;
+
+static void make_call(struct weft__carrier *here)
+{
+	const struct weft__call *c = call_now;
+
+	(void)here;
+	weft__raw6(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
+}
+
+void weft__call_for_others(const struct weft__call *c)
+{
+	call_now = c;
+	send_others(make_call);
 }
 
 /* The hub that slept in it is gone with the kernel thread, as is all that was its own. */
@@ -204,7 +220,7 @@ void weft__carriers_end(void)
 		return;
 	if (weft__current->carrier != &weft__process)
 		weft__move_to(&weft__process);
-	weft__errand_for_others(leave_for_good);
+	send_others(leave_for_good);
 	weft__crew.spare = NULL;
 	weft__crew.carriers = 1;
 	weft__parallel = weft__careful = false;

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "call.h"
 #include "crew.h"
 
 /** The crew of all carriers, of which weft__process is the first. */
@@ -29,8 +30,8 @@ int weft__carriers_run(void);
 /** Have a carrier's kernel thread do something of itself, and wait until it has. Context: the lock. */
 void weft__errand_for(struct weft__carrier *carrier, weft__errand *errand);
 
-/** The same for all carriers but the caller's. */
-void weft__errand_for_others(weft__errand *errand);
+/** Have all carriers but the caller's make a call, each for its own kernel thread. Context: the lock. */
+void weft__call_for_others(const struct weft__call *c);
 
 /**
  * End all but the first, on which the caller goes on: of the program's threads it is the only one.
