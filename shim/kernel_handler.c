@@ -283,21 +283,30 @@ static bool handle_trap(struct weft__thread *me, siginfo_t *info, struct weft__u
 	return true;
 }
 
-/* A fault of the running instruction: weft's own guarded access, or the program's. */
+/*
+ * A fault of weft's own guarded access, which goes on behind it. Nothing else is touched: it may be
+ * this handler's access, and the lock that it has is not to be taken, and given back, once more.
+ */
+static bool handle_guarded(const siginfo_t *info, struct weft__ucontext *ucontext)
+{
+	greg_t *pc = &ucontext->registers.gregs[REG_RIP];
+
+	if ((info->si_signo != SIGSEGV && info->si_signo != SIGBUS) || info->si_code <= 0 ||
+	    *pc < (greg_t)(uintptr_t)weft__guarded || *pc >= (greg_t)(uintptr_t)weft__guarded_end)
+		return false;
+	*pc = (greg_t)(uintptr_t)weft__guarded_fault;
+	return true;
+}
+
+/* A fault of the program's running instruction. */
 static bool handle_fault(struct weft__thread *me, siginfo_t *info, struct weft__ucontext *ucontext)
 {
-	uintptr_t pc = (uintptr_t)ucontext->registers.gregs[REG_RIP];
 	int signal = info->si_signo;
 
 	if (info->si_code <= 0)
 		return false; /* sent by somebody */
 	if (signal == SIGSYS && info->si_code == BY_SECCOMP)
 		return handle_trap(me, info, ucontext);
-	if ((signal == SIGSEGV || signal == SIGBUS) && pc >= (uintptr_t)weft__guarded &&
-	    pc < (uintptr_t)weft__guarded_end) {
-		ucontext->registers.gregs[REG_RIP] = (greg_t)(uintptr_t)weft__guarded_fault;
-		return true;
-	}
 	if (signal != SIGSEGV && signal != SIGBUS && signal != SIGFPE && signal != SIGILL &&
 	    signal != SIGTRAP)
 		return false;
@@ -395,6 +404,8 @@ void weft__on_kernel_signal(int signal, siginfo_t *info, void *ucontext)
 	struct weft__thread *me = interrupted();
 	uint8_t before;
 
+	if (handle_guarded(info, ucontext))
+		return;
 	if (signal == SIGSYS && weft__catch(weft__thread_here(), info, ucontext))
 		return;
 	if (me == NULL || me->task.inside) {
