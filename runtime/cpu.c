@@ -30,14 +30,14 @@ static uint64_t carrier_clock(void)
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-void weft__cpu_begin(struct weft__carrier *carrier, struct weft_task *first)
+void weft__cpu_begin(struct weft__carrier *carrier, struct weft__task *first)
 {
 	weft__watched &= ~WEFT__WATCH_CPU;
 	carrier->cpu = (struct weft__cpu){.given_ns = carrier_clock()};
 	first->cpu_ns = carrier->cpu.given_ns;
 }
 
-void weft__cpu_sample(struct weft_task *running, uint64_t ns, bool outside)
+void weft__cpu_sample(struct weft__task *running, uint64_t ns, bool outside)
 {
 	if (running == NULL)
 		return;
@@ -50,7 +50,7 @@ void weft__cpu_sample(struct weft_task *running, uint64_t ns, bool outside)
 }
 
 /* Give what the carrier has had to a task; NULL: to the hub, who keeps no account. */
-static void give(struct weft__cpu *cpu, struct weft_task *task)
+static void give(struct weft__cpu *cpu, struct weft__task *task)
 {
 	uint64_t now = carrier_clock(), had;
 
@@ -78,7 +78,7 @@ static void begin_exact(struct weft__cpu *cpu)
 		cpu->given_ns = now - TICK_NS;
 }
 
-void weft__cpu_run_ended(struct weft__carrier *carrier, struct weft_task *task)
+void weft__cpu_run_ended(struct weft__carrier *carrier, struct weft__task *task)
 {
 	struct weft__cpu *cpu = &carrier->cpu;
 	uint64_t now = weft__now_ns(), run = now - cpu->since_ns;
@@ -94,7 +94,7 @@ void weft__cpu_run_ended(struct weft__carrier *carrier, struct weft_task *task)
 	}
 }
 
-uint64_t weft__cpu_time(const struct weft_task *task)
+uint64_t weft__cpu_time(const struct weft__task *task)
 {
 	struct weft__carrier *here = weft__carrier_here();
 

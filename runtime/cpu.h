@@ -14,7 +14,7 @@
 
 #include "raw.h"
 
-struct weft_task;
+struct weft__task;
 struct weft__carrier;
 
 /** What a carrier keeps for it. */
@@ -26,7 +26,7 @@ struct weft__cpu {
 };
 
 /** Take the calling thread's time so far to be the first task's. Context: the carrier's thread. */
-WEFT__SHARED void weft__cpu_begin(struct weft__carrier *carrier, struct weft_task *first);
+WEFT__SHARED void weft__cpu_begin(struct weft__carrier *carrier, struct weft__task *first);
 
 /**
  * Note that a tick has passed, and who ran then, if a task.
@@ -35,7 +35,7 @@ WEFT__SHARED void weft__cpu_begin(struct weft__carrier *carrier, struct weft_tas
  *
  * @param outside  it was in the program's code, so that accounts may be looked at
  */
-WEFT__SHARED void weft__cpu_sample(struct weft_task *running, uint64_t ns, bool outside);
+WEFT__SHARED void weft__cpu_sample(struct weft__task *running, uint64_t ns, bool outside);
 
 /**
  * The processor time of a task, never less than before; accounting begins. Of one that runs on
@@ -43,9 +43,9 @@ WEFT__SHARED void weft__cpu_sample(struct weft_task *running, uint64_t ns, bool 
  *
  * Context    a task of the same crew
  */
-WEFT__SHARED uint64_t weft__cpu_time(const struct weft_task *task);
+WEFT__SHARED uint64_t weft__cpu_time(const struct weft__task *task);
 
 /** Note that a task stops running now; NULL: the hub does. */
-void weft__cpu_run_ended(struct weft__carrier *carrier, struct weft_task *task);
+void weft__cpu_run_ended(struct weft__carrier *carrier, struct weft__task *task);
 
 #endif

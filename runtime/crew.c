@@ -151,7 +151,7 @@ struct weft__carrier *weft__crew_place(struct weft__carrier *here)
 {
 	struct weft__carrier *least = here;
 	struct weft__crew *crew = here->crew;
-	struct weft_task *maker = weft__current;
+	struct weft__task *maker = weft__current;
 
 	if (maker != NULL && !maker->has_made && here != crew->spare) {
 		maker->has_made = true;
@@ -183,13 +183,13 @@ bool weft__crew_has_work(struct weft__carrier *idle)
 	return false;
 }
 
-struct weft_task *weft__crew_steal(struct weft__carrier *idle)
+struct weft__task *weft__crew_steal(struct weft__carrier *idle)
 {
 	struct weft__crew *crew = idle->crew;
 
 	for (unsigned int i = 1; i < crew->carriers; i++) {
 		struct weft__carrier *from = crew->carrier[(idle->number + i) % crew->carriers];
-		struct weft_task *task = can_spare(from) ? weft__next_ready(from) : NULL;
+		struct weft__task *task = can_spare(from) ? weft__next_ready(from) : NULL;
 
 		if (task == NULL)
 			continue;
@@ -329,7 +329,7 @@ static void take_over(struct weft__carrier *spare, struct weft__carrier *caught)
 	weft__context_switch(&spare->hub_context, &caught->hub_context);
 }
 
-static void hand_over(struct weft_task *task, struct weft__carrier *spare)
+static void hand_over(struct weft__task *task, struct weft__carrier *spare)
 {
 	weft__hand_to(task, weft__crew_place(spare));
 	weft__put_ready(task);
@@ -338,7 +338,7 @@ static void hand_over(struct weft_task *task, struct weft__carrier *spare)
 void weft__crew_watch(struct weft__carrier *spare)
 {
 	struct weft__crew *crew = spare->crew;
-	struct weft_task *task;
+	struct weft__task *task;
 
 	if (spare->dead != NULL)
 		weft__bury_dead(spare);

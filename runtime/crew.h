@@ -63,7 +63,7 @@ void weft__crew_watch(struct weft__carrier *spare);
 bool weft__crew_has_work(struct weft__carrier *idle);
 
 /** Take a ready task from another carrier, which is now the caller's; NULL. Context: the lock. */
-struct weft_task *weft__crew_steal(struct weft__carrier *idle);
+struct weft__task *weft__crew_steal(struct weft__carrier *idle);
 
 /** Have a carrier that has nothing to do look for work, if there is one. Context: any. */
 WEFT__SHARED void weft__crew_call_help(struct weft__carrier *busy);

@@ -319,7 +319,7 @@ static void expire_timers(struct weft__carrier *carrier)
 	now = weft__now_ns();
 	while ((timer = carrier->timers.first) != NULL && timer->deadline_ns <= now) {
 		weft__timer_disarm(timer);
-		weft__wake(weft__container(timer, struct weft_task, timer), -ETIMEDOUT);
+		weft__wake(weft__container(timer, struct weft__task, timer), -ETIMEDOUT);
 	}
 }
 

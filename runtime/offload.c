@@ -151,7 +151,7 @@ static struct weft__job *wait_for_job(unsigned int generation, int tid)
 /* Whoever takes the task out of the job decides: this wake, or that give-up. */
 static void end_job(struct weft__job *job)
 {
-	struct weft_task *task = __atomic_exchange_n(&job->task, NULL, __ATOMIC_ACQ_REL);
+	struct weft__task *task = __atomic_exchange_n(&job->task, NULL, __ATOMIC_ACQ_REL);
 
 	if (task != NULL)
 		weft__wake_remote(task);

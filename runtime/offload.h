@@ -16,7 +16,7 @@
 #include "denied.h"
 #include "raw.h"
 
-struct weft_task;
+struct weft__task;
 
 /** What a call may read while nobody waits for it any more. */
 #define WEFT__JOB_DATA 128
@@ -51,7 +51,7 @@ struct weft__job {
 	volatile int stopped; /* enum weft__stop */
 	int tid;              /* the offload thread that makes the call; 0: none; by the lock */
 	unsigned int generation; /* of the threads that may make it */
-	struct weft_task *task;  /* who waits for it; NULL: nobody any more, free it when done */
+	struct weft__task *task; /* who waits for it; NULL: nobody any more, free it when done */
 	struct weft__job *next;  /* in the pool's queue, or behind the first of its order */
 	struct weft__job *next_first;    /* of another order; the first's only, like these */
 	struct weft__job *behind, *last; /* the others of its order; last is valid if behind is */

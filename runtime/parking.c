@@ -140,9 +140,9 @@ static void lock_addresses(uintptr_t first_address, uintptr_t second_address,
 	}
 }
 
-static struct weft_task *task_of(struct weft__link *link)
+static struct weft__task *task_of(struct weft__link *link)
 {
-	return weft__container(link, struct weft_task, parked.link);
+	return weft__container(link, struct weft__task, parked.link);
 }
 
 /* Where a bucket names the first waiter for a word; NULL is named for none. */
@@ -180,7 +180,7 @@ static void put_queue(struct bucket *bucket, struct weft__link *queue)
 }
 
 /* Wait out a wake that another thread has begun. */
-static long settle(struct weft_task *me, int result)
+static long settle(struct weft__task *me, int result)
 {
 	struct weft__link queue;
 	struct bucket *bucket;
@@ -208,7 +208,7 @@ static long settle(struct weft_task *me, int result)
 }
 
 /* Behind those of its own priority, as in the kernel's queues. */
-static void overtake(struct bucket *bucket, struct weft_task *task)
+static void overtake(struct bucket *bucket, struct weft__task *task)
 {
 	struct weft__link queue, *before;
 
@@ -221,7 +221,7 @@ static void overtake(struct bucket *bucket, struct weft_task *task)
 }
 
 /* Most have no priority, and stand at the end. */
-static void line_up(struct bucket *bucket, struct weft_task *task)
+static void line_up(struct bucket *bucket, struct weft__task *task)
 {
 	struct weft__parked *leader = *place_of(bucket, task->parked.key);
 
@@ -311,7 +311,7 @@ static struct bucket *lock_to_wait(uintptr_t address)
 long weft__lot_wait(uintptr_t address, uint32_t expected, uint32_t bitset, uint64_t deadline_ns,
 		    weft__load_word *load)
 {
-	struct weft_task *me = weft__current;
+	struct weft__task *me = weft__current;
 	struct bucket *bucket = lock_to_wait(address);
 	uint32_t value;
 	long err;
@@ -345,7 +345,7 @@ static void owe_a_turn(struct bucket *bucket)
 }
 
 /* Take a waiter out and make it ready. Context: its bucket is locked. */
-static void wake_one(struct weft_task *task)
+static void wake_one(struct weft__task *task)
 {
 	struct weft__carrier *here = weft__carrier_here();
 
@@ -398,7 +398,7 @@ static long move_some(struct weft__link *queue, struct bucket *bucket, uintptr_t
 	long moved = 0;
 
 	for (link = queue->next; link != queue && moved < most; link = next) {
-		struct weft_task *task = task_of(link);
+		struct weft__task *task = task_of(link);
 
 		next = link->next;
 		moved++;

@@ -220,7 +220,7 @@ int weft__ready_wait(struct weft__fd *fd, int number, int events, uint64_t deadl
 											: result;
 }
 
-static struct weft_task *lone_waiter(const struct weft__link *waiting)
+static struct weft__task *lone_waiter(const struct weft__link *waiting)
 {
 	for (struct weft__link *link = waiting->next; link != waiting; link = link->next) {
 		struct weft__waiter *waiter = weft__container(link, struct weft__waiter, link);
@@ -231,9 +231,9 @@ static struct weft_task *lone_waiter(const struct weft__link *waiting)
 	return NULL;
 }
 
-struct weft_task *weft__fd_lone_waiter(const struct weft__fd *fd)
+struct weft__task *weft__fd_lone_waiter(const struct weft__fd *fd)
 {
-	struct weft_task *task;
+	struct weft__task *task;
 
 	if (!fd->linked || fd->kind == WEFT__FILE)
 		return NULL;
@@ -241,7 +241,7 @@ struct weft_task *weft__fd_lone_waiter(const struct weft__fd *fd)
 	return task != NULL ? task : lone_waiter(&fd->writers);
 }
 
-int weft__fd_move(struct weft_task *task, struct weft__fd *fd, int number)
+int weft__fd_move(struct weft__task *task, struct weft__fd *fd, int number)
 {
 	struct weft__fd *to = weft__fd_at(number);
 	bool writes = false;
@@ -273,14 +273,14 @@ int weft__ready_renew(int number, int events)
 	return fd == NULL ? -ENOMEM : arm(fd, number, epoll_events(events | POLLHUP));
 }
 
-void weft__ready_release(struct weft_task *task)
+void weft__ready_release(struct weft__task *task)
 {
 	weft__free(task->pollers, task->pollers_room * sizeof(*task->pollers));
 	task->pollers = NULL;
 	task->pollers_room = 0;
 }
 
-static bool make_room(struct weft_task *task, nfds_t n)
+static bool make_room(struct weft__task *task, nfds_t n)
 {
 	size_t room = 2 * n;
 	struct weft__poller *more;
@@ -321,7 +321,7 @@ static int arm_all(const struct pollfd *fds, nfds_t n)
 	return result;
 }
 
-static void watch(struct weft_task *me, struct weft__poller *place, struct weft__link *waiting)
+static void watch(struct weft__task *me, struct weft__poller *place, struct weft__link *waiting)
 {
 	place->waiter.task = me;
 	place->events = 0;
@@ -329,7 +329,7 @@ static void watch(struct weft_task *me, struct weft__poller *place, struct weft_
 }
 
 /* Of each descriptor, whether it is watched: two places, the second of which may be empty. */
-static void watch_all(struct weft_task *me, const struct pollfd *fds, nfds_t n)
+static void watch_all(struct weft__task *me, const struct pollfd *fds, nfds_t n)
 {
 	for (nfds_t i = 0; i < n; i++) {
 		struct weft__poller *place = &me->pollers[2 * i];
@@ -362,7 +362,7 @@ static bool tells_all(const struct pollfd *poll_fd)
 }
 
 /* Take all out of their lists, and count the descriptors that the events say are ready; 0: ask. */
-static int unwatch_all(struct weft_task *me, struct pollfd *fds, nfds_t n)
+static int unwatch_all(struct weft__task *me, struct pollfd *fds, nfds_t n)
 {
 	bool untold = false;
 	int ready = 0;
@@ -381,7 +381,7 @@ static int unwatch_all(struct weft_task *me, struct pollfd *fds, nfds_t n)
 
 int weft__ready_wait_any(struct pollfd *fds, nfds_t n, uint64_t deadline_ns)
 {
-	struct weft_task *me = weft__current;
+	struct weft__task *me = weft__current;
 	int result, ready;
 
 	if (!make_room(me, n))

@@ -103,7 +103,7 @@ WEFT__SHARED void weft__fd_forget(struct weft__fd *fd, int number);
 WEFT__SHARED long weft__fd_next_used(long first, long last);
 
 /** A task that waits for a descriptor and nothing else; NULL when there is none. */
-WEFT__SHARED struct weft_task *weft__fd_lone_waiter(const struct weft__fd *fd);
+WEFT__SHARED struct weft__task *weft__fd_lone_waiter(const struct weft__fd *fd);
 
 /**
  * Have a lone waiter go on waiting for the same open file under another number. It finds that in
@@ -111,7 +111,7 @@ WEFT__SHARED struct weft_task *weft__fd_lone_waiter(const struct weft__fd *fd);
  *
  * @return 0; a negative errno when it cannot, and waits as before
  */
-WEFT__SHARED int weft__fd_move(struct weft_task *task, struct weft__fd *fd, int number);
+WEFT__SHARED int weft__fd_move(struct weft__task *task, struct weft__fd *fd, int number);
 
 /**
  * Forget every descriptor without telling kernel or waiters: for a crew's end, and for a child
@@ -168,7 +168,7 @@ static inline long weft__poll_now(struct pollfd *fds, nfds_t n)
 WEFT__SHARED bool weft__ready_none(const struct pollfd *fds, nfds_t n);
 
 /** Free the room that a task's weft__ready_wait_any() has made. */
-void weft__ready_release(struct weft_task *task);
+void weft__ready_release(struct weft__task *task);
 
 /**
  * Register a descriptor afresh: whatever is behind its number now. For programs that do not tell

@@ -38,17 +38,17 @@
 /* Where glibc 2.36 to 2.43 looks, behind the thread pointer, after every call that can be cancelled. */
 #define CANCEL_LINE 768
 
-__thread struct weft_task *weft__current __attribute__((tls_model("initial-exec")));
+__thread struct weft__task *weft__current __attribute__((tls_model("initial-exec")));
 __thread struct weft__carrier *weft__hub_of __attribute__((tls_model("initial-exec")));
 void (*weft__kick)(struct weft__carrier *carrier);
 
 /* A tick looks at who is first without the crew's lock. */
-static void set(struct weft_task **place, struct weft_task *task)
+static void set(struct weft__task **place, struct weft__task *task)
 {
 	__atomic_store_n(place, task, __ATOMIC_RELAXED);
 }
 
-static void append(struct weft__queue *queue, struct weft_task *task)
+static void append(struct weft__queue *queue, struct weft__task *task)
 {
 	task->next = NULL;
 	if (queue->first == NULL)
@@ -66,14 +66,14 @@ static void make_known(struct weft__carrier *carrier)
 		weft__crew_call_help(carrier);
 }
 
-static void append_ready(struct weft__carrier *carrier, struct weft_task *task)
+static void append_ready(struct weft__carrier *carrier, struct weft__task *task)
 {
 	append(&carrier->ready, task);
 	if (weft__unlikely(weft__parallel))
 		make_known(carrier);
 }
 
-void weft__put_ready(struct weft_task *task)
+void weft__put_ready(struct weft__task *task)
 {
 	append_ready(task->carrier, task);
 }
@@ -83,9 +83,9 @@ void weft__put_ready(struct weft_task *task)
  * others have no processor of their own to go on with meanwhile. Where all have the same, the last
  * one tells, whatever their number.
  */
-static bool overtake(struct weft__carrier *carrier, struct weft_task *task)
+static bool overtake(struct weft__carrier *carrier, struct weft__task *task)
 {
-	struct weft_task **place = &carrier->ready.first;
+	struct weft__task **place = &carrier->ready.first;
 
 	if (*place == NULL || carrier->ready.last->priority >= task->priority)
 		return false;
@@ -98,24 +98,24 @@ static bool overtake(struct weft__carrier *carrier, struct weft_task *task)
 	return true;
 }
 
-static struct weft_task *take(struct weft__queue *queue)
+static struct weft__task *take(struct weft__queue *queue)
 {
-	struct weft_task *task = queue->first;
+	struct weft__task *task = queue->first;
 
 	if (task != NULL)
 		set(&queue->first, task->next);
 	return task;
 }
 
-void weft__task_init(struct weft_task *task, struct weft__carrier *carrier)
+void weft__task_init(struct weft__task *task, struct weft__carrier *carrier)
 {
-	*task = (struct weft_task){.carrier = carrier};
+	*task = (struct weft__task){.carrier = carrier};
 	task->waiter.task = task;
 	weft__list_init(&task->waiter.link);
 	weft__list_init(&task->parked.link);
 }
 
-void weft__start(struct weft_task *task)
+void weft__start(struct weft__task *task)
 {
 	task->state = WEFT__READY;
 	if (weft__unlikely(weft__parallel))
@@ -125,7 +125,7 @@ void weft__start(struct weft_task *task)
 	append_ready(task->carrier, task);
 }
 
-void weft__task_release(struct weft_task *task)
+void weft__task_release(struct weft__task *task)
 {
 	weft__ready_release(task);
 	weft__context_drop(&task->context);
@@ -133,7 +133,7 @@ void weft__task_release(struct weft_task *task)
 
 void weft__bury_dead(struct weft__carrier *carrier)
 {
-	struct weft_task *task;
+	struct weft__task *task;
 
 	while ((task = carrier->dead) != NULL) {
 		carrier->dead = task->next;
@@ -147,7 +147,7 @@ void weft__bury_dead(struct weft__carrier *carrier)
  * stack and thread pointer and the record behind it are fetched while this one runs. Inline by
  * force: GCC drops the call of a function that only prefetches.
  */
-static inline __attribute__((always_inline)) void fetch_ahead(const struct weft_task *task)
+static inline __attribute__((always_inline)) void fetch_ahead(const struct weft__task *task)
 {
 	uintptr_t current = (uintptr_t)&weft__current - (uintptr_t)__builtin_thread_pointer();
 	const char *stack;
@@ -184,7 +184,7 @@ static bool hub_is_due(struct weft__carrier *carrier)
 /* Where to go from a task that stops running: the next ready task, or the hub in its turn. */
 static struct weft__context *next_context(struct weft__carrier *carrier)
 {
-	struct weft_task *next = NULL;
+	struct weft__task *next = NULL;
 
 	carrier->switches++;
 	if (!hub_is_due(carrier))
@@ -203,7 +203,7 @@ static struct weft__context *next_context(struct weft__carrier *carrier)
 	return &next->context;
 }
 
-static void switch_away(struct weft_task *me)
+static void switch_away(struct weft__task *me)
 {
 	struct weft__carrier *carrier = me->carrier;
 	struct weft__context *to;
@@ -222,7 +222,7 @@ static void switch_away(struct weft_task *me)
 
 void weft__move_to(struct weft__carrier *carrier)
 {
-	struct weft_task *me = weft__current;
+	struct weft__task *me = weft__current;
 	struct weft__carrier *from = me->carrier;
 
 	from->spent = 0;
@@ -260,16 +260,16 @@ void weft__look_soon(struct weft__carrier *carrier)
 	carrier->turns = LOOK_EVERY;
 }
 
-struct weft_task *weft__next_ready(struct weft__carrier *carrier)
+struct weft__task *weft__next_ready(struct weft__carrier *carrier)
 {
-	struct weft_task *task = take(&carrier->ready);
+	struct weft__task *task = take(&carrier->ready);
 
 	return task != NULL ? task : take(&carrier->stopped);
 }
 
 void weft__run_ready(struct weft__carrier *carrier)
 {
-	struct weft_task *task;
+	struct weft__task *task;
 
 	carrier->passed += carrier->turns;
 	if (carrier->stopped.first != NULL &&
@@ -297,7 +297,7 @@ void weft__run_ready(struct weft__carrier *carrier)
 
 int weft__park_firmly(void)
 {
-	struct weft_task *me = weft__current;
+	struct weft__task *me = weft__current;
 
 	if (weft__unlikely(me->woken_early)) {
 		me->woken_early = false;
@@ -309,14 +309,14 @@ int weft__park_firmly(void)
 }
 
 /* Who runs when a signal or a tick comes is told, whomever it is for. */
-static bool is_wanted(struct weft_task *me)
+static bool is_wanted(struct weft__task *me)
 {
 	return me->carrier->wanted == NULL || me->carrier->wanted(me);
 }
 
 int weft__park(uint64_t deadline_ns)
 {
-	struct weft_task *me = weft__current;
+	struct weft__task *me = weft__current;
 	int result;
 
 	if (weft__unlikely(me->attention) && is_wanted(me))
@@ -338,7 +338,7 @@ int weft__park(uint64_t deadline_ns)
 }
 
 /* It is let in before the next look if nobody else wants to run. */
-static void stop(struct weft__carrier *carrier, struct weft_task *task)
+static void stop(struct weft__carrier *carrier, struct weft__task *task)
 {
 	if (carrier->stopped.first == NULL)
 		__atomic_store_n(&carrier->passed, 0, __ATOMIC_RELAXED);
@@ -346,7 +346,7 @@ static void stop(struct weft__carrier *carrier, struct weft_task *task)
 }
 
 /* Where a woken task stands that is not like most. */
-static void line_up(struct weft__carrier *carrier, struct weft_task *task)
+static void line_up(struct weft__carrier *carrier, struct weft__task *task)
 {
 	if (task->tired != 0 && task->priority == 0) {
 		task->tired--;
@@ -358,7 +358,7 @@ static void line_up(struct weft__carrier *carrier, struct weft_task *task)
 		make_known(carrier);
 }
 
-bool weft__wake(struct weft_task *task, int result)
+bool weft__wake(struct weft__task *task, int result)
 {
 	if (task->state != WEFT__PARKED && task->state != WEFT__HELD)
 		return false;
@@ -374,10 +374,10 @@ bool weft__wake(struct weft_task *task, int result)
 	return true;
 }
 
-void weft__wake_remote(struct weft_task *task)
+void weft__wake_remote(struct weft__task *task)
 {
 	struct weft__carrier *carrier = __atomic_load_n(&task->carrier, __ATOMIC_RELAXED);
-	struct weft_task *head = __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED);
+	struct weft__task *head = __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED);
 
 	/* From the push on the carrier may run to its end: weft__hub_close() waits for this. */
 	__atomic_add_fetch(&carrier->ringing, 1, __ATOMIC_RELAXED);
@@ -392,18 +392,18 @@ void weft__wake_remote(struct weft_task *task)
 
 void weft__drain_remote(struct weft__carrier *carrier)
 {
-	struct weft_task *task = __atomic_exchange_n(&carrier->remote, NULL, __ATOMIC_ACQUIRE);
-	struct weft_task *oldest = NULL;
+	struct weft__task *task = __atomic_exchange_n(&carrier->remote, NULL, __ATOMIC_ACQUIRE);
+	struct weft__task *oldest = NULL;
 
 	while (task != NULL) {
-		struct weft_task *next = task->remote_next;
+		struct weft__task *next = task->remote_next;
 
 		task->remote_next = oldest;
 		oldest = task;
 		task = next;
 	}
 	while (oldest != NULL) {
-		struct weft_task *next = oldest->remote_next;
+		struct weft__task *next = oldest->remote_next;
 
 		/* It gave up just before; it will look for this wake. */
 		if (!weft__wake(oldest, 0))
@@ -412,7 +412,7 @@ void weft__drain_remote(struct weft__carrier *carrier)
 	}
 }
 
-void weft__interrupt(struct weft_task *task)
+void weft__interrupt(struct weft__task *task)
 {
 	task->attention = 1;
 	if (task->state == WEFT__PARKED)
@@ -424,7 +424,7 @@ void weft__interrupt(struct weft_task *task)
 
 bool weft__yield(void)
 {
-	struct weft_task *me = weft__current;
+	struct weft__task *me = weft__current;
 
 	me->carrier->spent = 0;
 	if (me->carrier->ready.first == NULL) {
@@ -442,7 +442,7 @@ bool weft__yield(void)
 
 void weft__preempt(void)
 {
-	struct weft_task *me = weft__current;
+	struct weft__task *me = weft__current;
 	struct weft__carrier *carrier = me->carrier;
 	bool whole_slice = carrier->spent >= WEFT__SLICE;
 
@@ -468,7 +468,7 @@ void weft__preempt(void)
 
 void weft__task_exit(void)
 {
-	struct weft_task *me = weft__current;
+	struct weft__task *me = weft__current;
 	struct weft__carrier *carrier = me->carrier;
 
 	if (weft__unlikely(weft__watched != 0))

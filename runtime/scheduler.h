@@ -42,7 +42,7 @@ enum weft__task_state {
 /** A task's place among those that wait for a descriptor (ready.h). */
 struct weft__waiter {
 	struct weft__link link;
-	struct weft_task *task;
+	struct weft__task *task;
 };
 
 /** The same for one of several descriptors. */
@@ -61,7 +61,7 @@ struct weft__parked {
 	uint8_t state; /* enum parked_state of parking.c */
 };
 
-struct weft_task {
+struct weft__task {
 	/* entry_x86_64.S knows the places of the first three, and writes two of them at once. */
 	volatile uint8_t inside;    /* 1: in weft's code, so a signal handler must wait */
 	uint8_t restarted;          /* 1: the call in progress has started over, after a signal */
@@ -74,27 +74,28 @@ struct weft_task {
 	int moved; /* where what `waiter` waits for is now (weft__fd_move()); 0: at its place */
 	struct weft__context context;
 	struct weft__carrier *carrier; /* atomic for who wakes from elsewhere */
-	struct weft_task *next; /* in the run queue, or `stopped`, (READY) or among the dead */
+	struct weft__task *next; /* in the run queue, or `stopped`, (READY) or among the dead */
 	struct weft__waiter waiter;
 
 	/* To here a wait for a descriptor goes: one line of the cache. */
 
 	bool owes; /* it was stopped where it may have held a lock: it yields when it frees one */
-	struct weft_task *remote_next; /* in the carrier's list of wakes from other threads */
+	struct weft__task *remote_next; /* in the carrier's list of wakes from other threads */
 	bool woken_early; /* such a wake found it awake: its next firm park ends at once */
 	struct weft__timer timer;
 	struct weft__poller *pollers; /* room for a poll of several descriptors; owned */
 	unsigned int pollers_room;
 	struct weft__parked parked;
-	void (*bury)(struct weft_task *task); /* frees it once it has left; NULL: nothing to free */
-	bool has_made;                        /* another task, while there are several carriers */
-	bool joined;                          /* native tasks: a reference is out */
-	uint64_t cpu_ns;                      /* processor time, as far as it is counted (cpu.h) */
+	void (*bury)(
+		struct weft__task *task); /* frees it once it has left; NULL: nothing to free */
+	bool has_made;                    /* another task, while there are several carriers */
+	bool joined;                      /* native tasks: a reference is out */
+	uint64_t cpu_ns;                  /* processor time, as far as it is counted (cpu.h) */
 };
 
 struct weft__queue {
-	struct weft_task *first; /* atomic for who asks for NULL only */
-	struct weft_task *last;
+	struct weft__task *first; /* atomic for who asks for NULL only */
+	struct weft__task *last;
 };
 
 struct weft__carrier {
@@ -107,34 +108,34 @@ struct weft__carrier {
 	unsigned int turns;  /* switches since the hub last looked at the loop */
 	uint64_t switches, looks;           /* in all: the hub's at its loop, too */
 	uint64_t seen_switches, seen_looks; /* when the crew's spare last looked */
-	struct weft_task *running;          /* NULL: its hub, or nobody */
+	struct weft__task *running;         /* NULL: its hub, or nobody */
 	unsigned int overtakes;             /* since then, tasks woken that went before others */
-	unsigned int spent;       /* what the running task has done since it last switched */
-	unsigned int random;      /* for where a task is stopped next */
-	unsigned int tasks;       /* alive, that are here */
-	uint32_t age;             /* looks at the loop, an idle one counts for many */
-	unsigned int registered;  /* descriptors in the readiness set */
-	struct weft_task *behind; /* to stand behind those whom the hub's look wakes */
-	struct weft_task *dead;
+	unsigned int spent;        /* what the running task has done since it last switched */
+	unsigned int random;       /* for where a task is stopped next */
+	unsigned int tasks;        /* alive, that are here */
+	uint32_t age;              /* looks at the loop, an idle one counts for many */
+	unsigned int registered;   /* descriptors in the readiness set */
+	struct weft__task *behind; /* to stand behind those whom the hub's look wakes */
+	struct weft__task *dead;
 	struct weft__timers timers;
 	struct weft__context hub_context;
 	struct weft__hub *hub;
-	struct weft_task *remote; /* tasks woken by other threads, newest first; atomic */
-	unsigned int ringing;     /* other threads that are about to ring, or ring; atomic */
+	struct weft__task *remote; /* tasks woken by other threads, newest first; atomic */
+	unsigned int ringing;      /* other threads that are about to ring, or ring; atomic */
 	struct weft__crew *crew;
 	unsigned int number;  /* in its crew */
 	int kernel_thread;    /* the id of its kernel thread; 0: not known */
 	weft__errand *errand; /* for its kernel thread; NULL: none; atomic */
 	void (*attend)(struct weft__carrier *carrier); /* the hub calls it when `attention` */
 	volatile int attention;
-	bool (*wanted)(struct weft_task *me); /* whether the running task's `attention` is for
+	bool (*wanted)(struct weft__task *me); /* whether the running task's `attention` is for
 						 itself; NULL: always */
-	uint64_t run_since_ns;                /* statistics: since when the running task has run */
+	uint64_t run_since_ns;                 /* statistics: since when the running task has run */
 	struct weft__cpu cpu;
 };
 
 /** The task that runs in this thread's thread pointer; NULL in a hub or any other thread. */
-extern WEFT__SHARED __thread struct weft_task *weft__current
+extern WEFT__SHARED __thread struct weft__task *weft__current
 	__attribute__((tls_model("initial-exec")));
 
 /** The carrier whose hub runs in this thread pointer, else NULL. */
@@ -148,10 +149,10 @@ static inline struct weft__carrier *weft__carrier_here(void)
 }
 
 /** Fill in a task that is RUNNING (the carrier's first) or is to be started by weft__start(). */
-WEFT__SHARED void weft__task_init(struct weft_task *task, struct weft__carrier *carrier);
+WEFT__SHARED void weft__task_init(struct weft__task *task, struct weft__carrier *carrier);
 
 /** Put a task whose context is made at the end of the run queue. */
-WEFT__SHARED void weft__start(struct weft_task *task);
+WEFT__SHARED void weft__start(struct weft__task *task);
 
 /**
  * Wait until somebody wakes the running task.
@@ -171,7 +172,7 @@ WEFT__SHARED int weft__park(uint64_t deadline_ns);
 WEFT__SHARED int weft__park_firmly(void);
 
 /** Make a parked task ready; false when it was not parked. Context: a carrier of its crew. */
-WEFT__SHARED bool weft__wake(struct weft_task *task, int result);
+WEFT__SHARED bool weft__wake(struct weft__task *task, int result);
 
 /**
  * Make a parked task ready, from whichever thread; a wake of 0.
@@ -179,10 +180,10 @@ WEFT__SHARED bool weft__wake(struct weft_task *task, int result);
  * When the task has been woken by something else before this arrives, its next weft__park_firmly()
  * ends at once: whoever may be woken so, and gives up, takes the wake by a firm park.
  */
-WEFT__SHARED void weft__wake_remote(struct weft_task *task);
+WEFT__SHARED void weft__wake_remote(struct weft__task *task);
 
 /** Tell a task that it is wanted: its park, now or next, ends with -EINTR. */
-WEFT__SHARED void weft__interrupt(struct weft_task *task);
+WEFT__SHARED void weft__interrupt(struct weft__task *task);
 
 /** Let the other ready tasks run once, and look at the loop now and then; false: there is none. */
 WEFT__SHARED bool weft__yield(void);
@@ -283,7 +284,7 @@ WEFT__SHARED void weft__task_exit(void) __attribute__((noreturn));
 WEFT__SHARED void weft__bury_dead(struct weft__carrier *carrier);
 
 /** Have a task that is in no queue belong to another carrier of its crew. Context: the lock. */
-static inline void weft__hand_to(struct weft_task *task, struct weft__carrier *carrier)
+static inline void weft__hand_to(struct weft__task *task, struct weft__carrier *carrier)
 {
 	task->carrier->tasks--;
 	carrier->tasks++;
@@ -294,16 +295,16 @@ static inline void weft__hand_to(struct weft_task *task, struct weft__carrier *c
 WEFT__SHARED void weft__move_to(struct weft__carrier *carrier);
 
 /** Have a ready task that is in no queue stand in its carrier's. */
-void weft__put_ready(struct weft_task *task);
+void weft__put_ready(struct weft__task *task);
 
 /** Take the task that is to run next out of a carrier's queues; NULL: none is ready. */
-struct weft_task *weft__next_ready(struct weft__carrier *carrier);
+struct weft__task *weft__next_ready(struct weft__carrier *carrier);
 
 /** Tell a task that runs on another carrier, in its own code, to look at its `attention`. */
 extern WEFT__SHARED void (*weft__kick)(struct weft__carrier *carrier);
 
 /** Free what the runtime keeps for a task. Its owner calls it in `bury`. */
-WEFT__SHARED void weft__task_release(struct weft_task *task);
+WEFT__SHARED void weft__task_release(struct weft__task *task);
 
 /** For the hub: let ready tasks run until it is the hub's turn again. */
 void weft__run_ready(struct weft__carrier *carrier);

@@ -8,12 +8,12 @@
 
 struct weft__stats weft__stats;
 volatile unsigned int weft__watched;
-uint64_t (*weft__stats_name)(const struct weft_task *task);
+uint64_t (*weft__stats_name)(const struct weft__task *task);
 
 /* A run so long makes a hog. */
 #define HOG_NS 2000000U
 
-static uint64_t name_of(const struct weft_task *task)
+static uint64_t name_of(const struct weft__task *task)
 {
 	return weft__stats_name == NULL ? 0 : weft__stats_name(task);
 }
@@ -41,7 +41,7 @@ static struct weft__hog *find_hog(uint64_t name)
 	return least;
 }
 
-static void time_run(struct weft__carrier *carrier, const struct weft_task *task)
+static void time_run(struct weft__carrier *carrier, const struct weft__task *task)
 {
 	uint64_t now = weft__now_ns(), run = now - carrier->run_since_ns;
 	bool timed = task != NULL && carrier->run_since_ns != 0;
@@ -59,13 +59,13 @@ static void time_run(struct weft__carrier *carrier, const struct weft_task *task
 	}
 }
 
-void weft__run_stopped(const struct weft_task *task)
+void weft__run_stopped(const struct weft__task *task)
 {
 	if ((weft__watched & WEFT__WATCH_RUNS) != 0)
 		find_hog(name_of(task))->preempted++;
 }
 
-void weft__run_ended(struct weft__carrier *carrier, struct weft_task *task)
+void weft__run_ended(struct weft__carrier *carrier, struct weft__task *task)
 {
 	if ((weft__watched & WEFT__WATCH_RUNS) != 0)
 		time_run(carrier, task);

@@ -7,7 +7,7 @@
 
 #include "raw.h"
 
-struct weft_task;
+struct weft__task;
 struct weft__carrier;
 
 /** How many start routines are kept of those whose tasks compute long. */
@@ -48,17 +48,17 @@ enum weft__watch {
 extern WEFT__SHARED volatile unsigned int weft__watched;
 
 /** How to name a task in a line of statistics; NULL: not named. Called as its run ends. */
-extern WEFT__SHARED uint64_t (*weft__stats_name)(const struct weft_task *task);
+extern WEFT__SHARED uint64_t (*weft__stats_name)(const struct weft__task *task);
 
 /** While watched: note that a task stops running now, or that the hub does (NULL). */
-void weft__run_ended(struct weft__carrier *carrier, struct weft_task *task);
+void weft__run_ended(struct weft__carrier *carrier, struct weft__task *task);
 
 /**
  * Note that a task which computes is made to make way, if anybody wants to know.
  *
  * Context    the carrier's thread, a signal handler too unless it interrupts weft's code
  */
-WEFT__SHARED void weft__run_stopped(const struct weft_task *task);
+WEFT__SHARED void weft__run_stopped(const struct weft__task *task);
 
 /** Whether one has been stopped more often than another or, of equals, has run longer. */
 WEFT__SHARED bool weft__hog_is_worse(const struct weft__hog *hog, const struct weft__hog *other);

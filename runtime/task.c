@@ -18,11 +18,11 @@
 #define GUARD_BYTES 4096U
 
 struct native {
-	struct weft_task task;
+	struct weft__task task;
 	void *mapping;
 	void (*entry)(void *arg);
 	void *arg;
-	struct weft_task *joiner; /* who waits in weft_join() */
+	struct weft__task *joiner; /* who waits in weft_join() */
 	bool ended;
 };
 
@@ -42,7 +42,7 @@ const char *weft_version(void)
 	return XSTR(WEFT_VERSION_MAJOR) "." XSTR(WEFT_VERSION_MINOR) "." XSTR(WEFT_VERSION_PATCH);
 }
 
-static struct native *native(struct weft_task *task)
+static struct native *native(struct weft__task *task)
 {
 	return weft__container(task, struct native, task);
 }
@@ -58,7 +58,7 @@ static void *map_stack(void)
 	return stack;
 }
 
-static void bury(struct weft_task *task)
+static void bury(struct weft__task *task)
 {
 	weft__task_release(task);
 	munmap(native(task)->mapping, STACK_BYTES);

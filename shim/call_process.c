@@ -35,7 +35,7 @@
 
 /* What the two returns of a vfork need, in the thread pointer they share (entry_x86_64.S). */
 __thread uintptr_t weft__vfork_exit __attribute__((tls_model("initial-exec")));
-__thread struct weft_task *weft__vfork_task __attribute__((tls_model("initial-exec")));
+__thread struct weft__task *weft__vfork_task __attribute__((tls_model("initial-exec")));
 
 weft__handler weft__vfork_end;
 

@@ -45,7 +45,7 @@ static inline void weft__select(uint8_t how)
 }
 
 /** The running task is in weft's code from here on. */
-static inline void weft__go_inside(struct weft_task *me)
+static inline void weft__go_inside(struct weft__task *me)
 {
 	me->inside = 1;
 	weft__select(WEFT__SELECT_PASS);
@@ -53,7 +53,7 @@ static inline void weft__go_inside(struct weft_task *me)
 }
 
 /** The running task is in the program's code from here on, or in what returns to it. */
-static inline void weft__go_outside(struct weft_task *me)
+static inline void weft__go_outside(struct weft__task *me)
 {
 	weft__unlock();
 	weft__select(WEFT__SELECT_CATCH);

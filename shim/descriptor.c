@@ -350,7 +350,7 @@ static long duplicate_hidden(long number)
 void weft__fd_give_up(long number)
 {
 	struct weft__fd *fd = weft__fd_peek(number);
-	struct weft_task *task;
+	struct weft__task *task;
 
 	if (fd == NULL)
 		return;

@@ -178,7 +178,7 @@ static int make_hub(struct weft__carrier *carrier)
 	return -err;
 }
 
-static uint64_t name_task(const struct weft_task *task)
+static uint64_t name_task(const struct weft__task *task)
 {
 	return ((const struct weft__thread *)task)->entry;
 }

@@ -244,7 +244,7 @@ void weft__signals_check(struct weft__thread *thread)
 		weft__interrupt(&thread->task);
 }
 
-bool weft__signals_want(struct weft_task *task)
+bool weft__signals_want(struct weft__task *task)
 {
 	struct weft__thread *me = (struct weft__thread *)task;
 

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct weft__carrier;
-struct weft_task;
+struct weft__task;
 struct weft__thread;
 
 #define WEFT__SIGNALS 64
@@ -105,7 +105,7 @@ void weft__signals_attend(struct weft__carrier *carrier);
  * Switches   no
  * Context    a task
  */
-bool weft__signals_want(struct weft_task *task);
+bool weft__signals_want(struct weft__task *task);
 
 /** Whether a signal that a thread admits is pending for it. */
 bool weft__signal_waits(const struct weft__thread *thread);

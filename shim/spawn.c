@@ -28,7 +28,7 @@
 long weft__clone_for(struct weft__call *c, uintptr_t fs_base);
 
 /* The task has pushed the job and is about to park: wait until it has left its stack. */
-static uintptr_t parked_at(struct weft_task *task)
+static uintptr_t parked_at(struct weft__task *task)
 {
 	void *sp;
 
@@ -46,7 +46,7 @@ static void set_mask(uint64_t mask, uint64_t *before)
 static long make_process(struct weft__job *job)
 {
 	struct weft__call *c = (struct weft__call *)job->arg[0];
-	struct weft_task *task = (struct weft_task *)job->arg[1];
+	struct weft__task *task = (struct weft__task *)job->arg[1];
 	uintptr_t low = parked_at(task), fs_base = task->context.fs_base;
 	/* A caught call may have its frame on another stack (catch.c), which the child does not use. */
 	bool here = c->sp - (uintptr_t)c <= FRAME_BYTES;

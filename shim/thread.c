@@ -165,7 +165,7 @@ bool weft__tid_was_ours(long tid)
 	       (tid - first_tid + TIDS) % TIDS < (next_tid - first_tid + TIDS) % TIDS;
 }
 
-static void bury_main(struct weft_task *task)
+static void bury_main(struct weft__task *task)
 {
 	tell_of_end(((struct weft__thread *)task)->clear_tid);
 }
@@ -212,7 +212,7 @@ static void free_parts(struct weft__thread *thread)
 	weft__spare_stack_free(thread->spare_stack);
 }
 
-static void bury_on_stack(struct weft_task *task)
+static void bury_on_stack(struct weft__task *task)
 {
 	uintptr_t clear_tid = ((struct weft__thread *)task)->clear_tid;
 
@@ -220,7 +220,7 @@ static void bury_on_stack(struct weft_task *task)
 	tell_of_end(clear_tid);
 }
 
-static void bury(struct weft_task *task)
+static void bury(struct weft__task *task)
 {
 	uintptr_t clear_tid = ((struct weft__thread *)task)->clear_tid;
 
@@ -252,9 +252,9 @@ static void begin_thread(void *frame)
 	weft__entry_child(frame);
 }
 
-void weft__set_current(uintptr_t fs_base, struct weft_task *task)
+void weft__set_current(uintptr_t fs_base, struct weft__task *task)
 {
-	*(struct weft_task **)(fs_base + (uintptr_t)weft__current_offset()) = task;
+	*(struct weft__task **)(fs_base + (uintptr_t)weft__current_offset()) = task;
 }
 
 /* What a thread is made of, however the call says it (clone(2) or clone3(2)). */

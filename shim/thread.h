@@ -22,7 +22,7 @@
 #define WEFT__LAST_TID 0x1fffff00
 
 struct weft__thread {
-	struct weft_task task;            /* first: &thread->task is the thread */
+	struct weft__task task;           /* first: &thread->task is the thread */
 	struct weft__thread *next_by_tid; /* with the same place in the table of ids */
 	struct weft__link fellows;        /* its place among those who block the same signals */
 	int tid;
@@ -101,7 +101,7 @@ void weft__adopt_main(struct weft__carrier *carrier);
 extern __thread uintptr_t weft__next_entry __attribute__((tls_model("initial-exec")));
 
 /** Say who runs under a thread pointer, which is not the caller's. */
-void weft__set_current(uintptr_t fs_base, struct weft_task *task);
+void weft__set_current(uintptr_t fs_base, struct weft__task *task);
 
 /** Where weft__current stands, relative to a thread pointer. */
 intptr_t weft__current_offset(void);

@@ -6,12 +6,12 @@
 #define STACK_BYTES 65536
 
 struct mortal {
-	struct weft_task task;
+	struct weft__task task;
 	char *stack;
 	unsigned int buried;
 };
 
-static void bury_mortal(struct weft_task *task)
+static void bury_mortal(struct weft__task *task)
 {
 	struct mortal *mortal = weft__container(task, struct mortal, task);
 

@@ -128,7 +128,7 @@ TaskTest(context, a_task_starts_with_the_control_words_of_who_spawned_it)
 
 /* A task whose entry is the first function on its stack. */
 struct bare {
-	struct weft_task task;
+	struct weft__task task;
 	void *stack;
 	uintptr_t frame;
 	_Unwind_Reason_Code unwound;
@@ -136,7 +136,7 @@ struct bare {
 	bool saw_entry, buried;
 };
 
-static void bury_bare(struct weft_task *task)
+static void bury_bare(struct weft__task *task)
 {
 	struct bare *bare = weft__container(task, struct bare, task);
 

@@ -12,7 +12,7 @@
 #define GUARD_BYTES ((size_t)4096)
 
 struct member {
-	struct weft_task task;
+	struct weft__task task;
 	void (*entry)(void *arg);
 	void *arg;
 	char *stack;

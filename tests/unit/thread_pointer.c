@@ -19,7 +19,7 @@
 #define HAVE_FSGSBASE 2 /* in AT_HWCAP2, asm/hwcap2.h */
 
 struct lender {
-	struct weft_task task; /* runs with the thread's pointer */
+	struct weft__task task; /* runs with the thread's pointer */
 	pthread_t thread;
 	uintptr_t fs_base;
 	uint32_t lent, done;
