@@ -29,6 +29,7 @@
 #include "loaded.h"
 #include "mask.h"
 #include "memory.h"
+#include "monkey.h"
 #include "names.h"
 #include "offload.h"
 #include "parking.h"
@@ -225,7 +226,7 @@ long weft__waking_call(struct weft__call *c)
  */
 static void choose_catching(void)
 {
-	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patched.missed == 0)
+	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patches.missed == 0)
 		return;
 	weft__settings.catch_mode = WEFT__CATCH_ALL;
 	has_to_catch = true;
@@ -361,7 +362,7 @@ void weft__catch_missed(void)
 	long err;
 
 	/* The others do so when they wake up, or when a task loads something. */
-	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patched.missed == 0 ||
+	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patches.missed == 0 ||
 	    weft__current == NULL || weft__process.hub == NULL)
 		return;
 	if (weft__parallel) {
@@ -474,8 +475,18 @@ WEFT__SHARED int __register_atfork(void (*prepare)(void), void (*parent)(void), 
 	return libc_register(prepare, parent, child, object);
 }
 
+static bool be_awake(void)
+{
+	if (weft__process.hub == NULL)
+		weft__before_thread();
+	return weft__process.hub != NULL;
+}
+
+static const struct weft__shim_ops ops = {.wake = be_awake, .create = pthread_create};
+
 __attribute__((constructor)) static void on_load(void)
 {
+	weft__shim = &ops;
 	weft__read_settings();
 	if (weft__settings.on && !weft__program_has_libraries())
 		refuse("the program is linked against no libc, and makes its threads itself");

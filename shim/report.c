@@ -94,7 +94,7 @@ void weft__report_end(void)
 
 static void report_patches(void)
 {
-	const struct weft__patched *patched = &weft__patched;
+	const struct weft__patches *patched = &weft__patches;
 
 	weft__say("sites patched: %zu in %zu objects (%zu could not be)", patched->sites,
 		  patched->objects, patched->unfit);
@@ -138,7 +138,7 @@ void weft__report(void)
 	if (!weft__settings.stats || reported)
 		return;
 	reported = true;
-	if (weft__patched.sites == 0 && !weft__catching) {
+	if (weft__patches.sites == 0 && !weft__catching) {
 		weft__say("sites patched: 0, for no thread was made");
 		return;
 	}
