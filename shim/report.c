@@ -19,7 +19,7 @@ struct weft__counts weft__counts[WEFT__MOST_CARRIERS];
 static bool reported; /* or not this process's to report */
 
 static const char *const call_names[WEFT__CALLS] = {
-#define CALL(number, name, class, handler, reason) [number] = #name,
+#define CALL(number, name, class, handler, family, reason) [number] = #name,
 #include "calls.def"
 #undef CALL
 };
