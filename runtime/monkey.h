@@ -30,7 +30,25 @@ struct weft__shim_ops {
 	 */
 	int (*create)(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
 		      void *arg);
+
+	/* The functions of weft/monkey.h, their arguments checked; patch() but for -EINVAL, -ELIBACC. */
+	int (*patch)(unsigned int families);
+	unsigned int (*patched)(void);
+	int (*is_patched)(const char *call_name);
+	int (*original)(const char *name, void **ret_function);
 };
+
+/**
+ * Whether tasks of weft.h are threads (native.h): set by the shim when it is awake, before the first
+ * of them is made, and for good.
+ */
+extern WEFT__SHARED bool weft__on_threads;
+
+/**
+ * While true, what the calling thread waits in lets others run, whatever the families that the program
+ * has asked for (weft/monkey.h): the API's own waits in a patched program.
+ */
+extern WEFT__SHARED __thread bool weft__waits_itself __attribute__((tls_model("initial-exec")));
 
 /** NULL: the shim is not loaded. */
 extern WEFT__SHARED const struct weft__shim_ops *weft__shim;

@@ -27,6 +27,7 @@
 #include <pthread.h>
 
 #include "list.h"
+#include "monkey.h"
 #include "scheduler.h"
 #include "weft.h"
 
@@ -94,9 +95,6 @@ struct weft_task {
 	size_t stack_bytes;
 	uint32_t woken; /* patched: a futex word */
 };
-
-/** Whether tasks are threads. Set before the first task is made, if at all. */
-extern bool weft__on_threads;
 
 /** Called at the beginning of each wait that can be raised in; for tests. Entered. */
 extern void (*weft__on_wait)(weft_task *task);

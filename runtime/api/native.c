@@ -15,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-bool weft__on_threads;
 void (*weft__on_wait)(weft_task *task);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -78,7 +77,9 @@ weft_task *weft__me(void)
 {
 	if (weft__unlikely(weft__on_threads))
 		return of_this_thread();
-	return weft__current == NULL ? NULL : weft__container(weft__current, weft_task, task);
+	if (weft__current != NULL)
+		return weft__container(weft__current, weft_task, task);
+	return weft__patched() ? of_this_thread() : NULL;
 }
 
 struct weft__run *weft__run_here(void)
@@ -86,12 +87,13 @@ struct weft__run *weft__run_here(void)
 	struct weft__carrier *carrier;
 	weft_task *me;
 
-	if (weft__unlikely(weft__on_threads)) {
-		me = weft__me();
-		return me == NULL ? NULL : me->run;
+	if (!weft__on_threads) {
+		carrier = weft__carrier_here();
+		if (carrier != NULL)
+			return carrier->run;
 	}
-	carrier = weft__carrier_here();
-	return carrier == NULL ? NULL : carrier->run;
+	me = weft__me();
+	return me == NULL ? NULL : me->run;
 }
 
 int weft__enter_wait(int64_t deadline_ns)

@@ -18,5 +18,6 @@
 #include <weft/task.h>
 #include <weft/wait.h>
 #include <weft/io.h>
+#include <weft/monkey.h>
 
 #endif
