@@ -4,7 +4,6 @@
 #include <stddef.h>
 
 bool weft__on_threads;
-__thread bool weft__waits_itself __attribute__((tls_model("initial-exec")));
 const struct weft__shim_ops *weft__shim;
 
 bool weft__patched(void)

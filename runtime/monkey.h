@@ -8,10 +8,12 @@
 #ifndef WEFT_MONKEY_RUNTIME_H
 #define WEFT_MONKEY_RUNTIME_H
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 
 #include "raw.h"
+#include "scheduler.h"
 
 /** What the shim does for the runtime. Each may be called by any thread, but not by a hub. */
 struct weft__shim_ops {
@@ -31,6 +33,21 @@ struct weft__shim_ops {
 	int (*create)(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
 		      void *arg);
 
+	/**
+	 * Wait for a descriptor, whatever the families are.
+	 *
+	 * @param until_ns  when it ends at the latest; 0: never
+	 * @param over  where it is said that the wait is over, by who then calls end_wait()
+	 *
+	 * @return how many are ready, as poll(2); 0: look whether it is over; or
+	 *   -ETIMEDOUT  it is until_ns, or a little later
+	 *   a negative errno of poll(2), or -ENOMEM
+	 */
+	int (*wait_fd)(struct pollfd *fd, uint64_t until_ns, const bool *over);
+
+	/** End a task's wait_fd(); the task is what weft__current is in its thread. */
+	void (*end_wait)(struct weft__task *task);
+
 	/* The functions of weft/monkey.h, their arguments checked; patch() but for -EINVAL, -ELIBACC. */
 	int (*patch)(unsigned int families);
 	unsigned int (*patched)(void);
@@ -43,12 +60,6 @@ struct weft__shim_ops {
  * of them is made, and for good.
  */
 extern WEFT__SHARED bool weft__on_threads;
-
-/**
- * While true, what the calling thread waits in lets others run, whatever the families that the program
- * has asked for (weft/monkey.h): the API's own waits in a patched program.
- */
-extern WEFT__SHARED __thread bool weft__waits_itself __attribute__((tls_model("initial-exec")));
 
 /** NULL: the shim is not loaded. */
 extern WEFT__SHARED const struct weft__shim_ops *weft__shim;

@@ -93,7 +93,8 @@ struct weft_task {
 	struct weft__local_value *locals;
 	void *stack; /* own mode, NULL for that of a thread */
 	size_t stack_bytes;
-	uint32_t woken; /* patched: a futex word */
+	uint32_t woken;           /* patched: a futex word */
+	struct weft__task *at_fd; /* patched: its thread, while it waits for a descriptor */
 };
 
 /** Called at the beginning of each wait that can be raised in; for tests. Entered. */

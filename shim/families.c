@@ -6,7 +6,6 @@
 
 #include "descriptor.h"
 #include "handlers.h"
-#include "monkey.h"
 #include "shim.h"
 
 /* What the words in calls.def stand for. */
@@ -41,7 +40,7 @@ unsigned int weft__family_of(long nr)
 /* The kernel's, which may wait in it; at least nothing of weft's is to interrupt that. */
 static long leave_to_kernel(struct weft__call *c)
 {
-	return weft__waits_itself ? set_aside[c->nr](c) : weft__blocks(c);
+	return weft__blocks(c);
 }
 
 /* The names of threads are weft's whoever opens files. */

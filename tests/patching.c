@@ -335,6 +335,59 @@ static void too_late(void)
 	pthread_join(thread, NULL);
 }
 
+static void *write_to_gate(void *arg)
+{
+	if (write(gate[1], "x", 1) != 1)
+		abort();
+	return arg;
+}
+
+static void *wait_for_gate(void *arg)
+{
+	char byte;
+
+	say("waited", weft_wait_fd(gate[0], WEFT_IN, WEFT_FOREVER));
+	if (!weft_killed() && read(gate[0], &byte, 1) != 1)
+		abort();
+	return arg;
+}
+
+static void *end_waits(void *arg)
+{
+	weft_task *task;
+	pthread_t thread;
+
+	say("in time", weft_wait_fd(gate[0], WEFT_IN, weft_after(WEFT_MS)));
+	say("not at all", weft_wait_fd(gate[0], WEFT_IN, 0));
+	if (weft_spawn(&task, wait_for_gate, NULL) != 0)
+		abort();
+	weft_yield();
+	say("kill", weft_kill(task, WEFT_FOREVER));
+	weft_release(task);
+	if (weft_spawn(&task, wait_for_gate, NULL) != 0)
+		abort();
+	weft_yield();
+	write_to_gate(NULL);
+	say("join", weft_join(task, WEFT_FOREVER));
+	weft_release(task);
+	if (pthread_create(&thread, NULL, write_to_gate, NULL) != 0)
+		abort();
+	wait_for_gate(NULL);
+	pthread_join(thread, NULL);
+	return arg;
+}
+
+/* The API's own waits for descriptors are not of a family. */
+static void wait_by_api(void)
+{
+	if (pipe(gate) != 0)
+		abort();
+	say("patch", weft_patch(WEFT_TIME));
+	say("run", weft_run(end_waits, NULL, NULL));
+	say("patch threads", weft_patch(WEFT_THREAD));
+	say("run", weft_run(end_waits, NULL, NULL));
+}
+
 static void *patch_inside(void *arg)
 {
 	say("patch inside weft_run", weft_patch_all());
@@ -464,12 +517,19 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(void);
-	} cases[] = {{"bad_input", bad_input},   {"all", all},
-		     {"narrow", narrow},         {"narrow_time", narrow_time},
-		     {"no_threads", no_threads}, {"too_late", too_late},
-		     {"inside_run", inside_run}, {"in_task", in_task},
-		     {"originals", originals},   {"fork_after", fork_after},
-		     {"in_vain", in_vain},       {"many", many}};
+	} cases[] = {{"bad_input", bad_input},
+		     {"all", all},
+		     {"narrow", narrow},
+		     {"narrow_time", narrow_time},
+		     {"no_threads", no_threads},
+		     {"too_late", too_late},
+		     {"inside_run", inside_run},
+		     {"in_task", in_task},
+		     {"originals", originals},
+		     {"fork_after", fork_after},
+		     {"in_vain", in_vain},
+		     {"wait_by_api", wait_by_api},
+		     {"many", many}};
 
 	for (size_t i = 0; argc == 2 && i < sizeof(cases) / sizeof(*cases); i++)
 		if (strcmp(argv[1], cases[i].name) == 0) {

@@ -113,6 +113,15 @@ Test(patching, a_task_may_add_families)
 			 "patch: 0\npatch in a thread: 0\npatched: thread file signal\n");
 }
 
+#define WAITS \
+	"in time: ETIMEDOUT\nnot at all: ETIMEDOUT\nwaited: ECANCELED\nkill: 0\n" \
+	"waited: 1\njoin: 0\nwaited: 1\nrun: 0\n"
+
+Test(patching, the_api_s_own_waits_are_of_no_family)
+{
+	expect_both_ways("wait_by_api", "patch: 0\n" WAITS "patch threads: 0\n" WAITS);
+}
+
 Test(patching, originals_never_yield_and_set_errno_as_libc_does)
 {
 	expect_both_ways("originals",

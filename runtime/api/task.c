@@ -200,7 +200,8 @@ static int start_thread(weft_task *task, size_t stack_bytes)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, (stack_bytes + 4095) & ~(size_t)4095);
-	err = weft__shim->create(&thread, &attr, thread_main, task);
+	err = weft__shim == NULL ? pthread_create(&thread, &attr, thread_main, task)
+				 : weft__shim->create(&thread, &attr, thread_main, task);
 	pthread_attr_destroy(&attr);
 	return -err;
 }
