@@ -47,6 +47,7 @@ struct weft__hub {
 	int set, bell;
 	int wait_call;       /* epoll_wait, or epoll_pwait where that is denied */
 	bool no_nanoseconds; /* the kernel has no epoll_pwait2 (before Linux 5.11) */
+	bool shared;         /* the program has the loop */
 	bool deaf;           /* it can ask epoll nothing any more: it sleeps on `rung` */
 	uint32_t rung;       /* counts rings; only the deaf look at it */
 	struct epoll_event events[EVENTS_AT_ONCE];
@@ -120,12 +121,28 @@ free_hub:
 	return err;
 }
 
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+	(void)unused;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+/* What the program has left open. */
+static void close_handles(uv_loop_t *loop)
+{
+	uv_walk(loop, close_handle, NULL);
+	uv_run(loop, UV_RUN_DEFAULT);
+}
+
 void weft__hub_close(struct weft__carrier *carrier)
 {
 	struct weft__hub *hub = carrier->hub;
 
 	while (__atomic_load_n(&carrier->ringing, __ATOMIC_ACQUIRE) != 0)
 		__builtin_ia32_pause();
+	if (hub->shared)
+		close_handles(&hub->loop);
 	weft__check(uv_loop_close(&hub->loop) == 0);
 	weft__raw(SYS_close, hub->bell);
 	weft__raw(SYS_close, hub->set);
@@ -196,7 +213,7 @@ static uint64_t sleep_until(struct weft__carrier *carrier)
 	int loop_ms = loop_timeout(carrier->hub);
 
 	if (weft__others_wait(carrier) || carrier->behind != NULL || carrier->attention ||
-	    loop_ms == 0)
+	    loop_ms == 0 || carrier->at_rest != NULL)
 		return 0;
 	if (carrier->timers.first != NULL)
 		until = carrier->timers.first->deadline_ns;
@@ -339,6 +356,9 @@ static void look_around(struct weft__carrier *carrier)
 	bool run_loop = loop_timeout(hub) == 0;
 	long n;
 
+	/* What a program has begun in the loop is not in its set before the loop has run. */
+	if (weft__unlikely(hub->shared))
+		uv_run(&hub->loop, UV_RUN_NOWAIT);
 	n = wait_for_events(carrier);
 	weft__crew_do_errand(carrier);
 	carrier->looks++;
@@ -360,6 +380,14 @@ static void look_around(struct weft__carrier *carrier)
 	expire_timers(carrier);
 	if (carrier->attention && carrier->attend != NULL)
 		carrier->attend(carrier);
+	if (weft__unlikely(carrier->at_rest != NULL) && !weft__others_wait(carrier))
+		carrier->at_rest(carrier);
+}
+
+struct uv_loop_s *weft__hub_loop(struct weft__carrier *carrier)
+{
+	carrier->hub->shared = true;
+	return &carrier->hub->loop;
 }
 
 void weft__hub_run(struct weft__carrier *carrier)

@@ -12,6 +12,8 @@
 
 #include "scheduler.h"
 
+struct uv_loop_s;
+
 /**
  * Make the loop and the readiness set of a carrier.
  *
@@ -21,6 +23,9 @@
  * @return 0 or a negative errno of epoll_create1(2), eventfd(2) or malloc(3)
  */
 WEFT__SHARED int weft__hub_open(struct weft__carrier *carrier);
+
+/** Give the libuv loop away: it runs at each look from now on. */
+struct uv_loop_s *weft__hub_loop(struct weft__carrier *carrier);
 
 /** Free loop and set. Context: the carrier's thread, when no task is left to come back to. */
 WEFT__SHARED void weft__hub_close(struct weft__carrier *carrier);

@@ -26,6 +26,7 @@
 
 struct weft__carrier;
 struct weft__crew;
+struct weft__run;
 struct weft__hub;
 
 /** What a carrier's kernel thread is to do in between (crew.h). */
@@ -130,7 +131,9 @@ struct weft__carrier {
 	volatile int attention;
 	bool (*wanted)(struct weft__task *me); /* whether the running task's `attention` is for
 						 itself; NULL: always */
-	uint64_t run_since_ns;                 /* statistics: since when the running task has run */
+	struct weft__run *run;                 /* native tasks: what they belong to */
+	void (*at_rest)(struct weft__carrier *carrier); /* NULL, or called when no task is ready */
+	uint64_t run_since_ns; /* statistics: since when the running task has run */
 	struct weft__cpu cpu;
 };
 

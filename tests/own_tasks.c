@@ -17,22 +17,20 @@ static void *wait_for_ever(void *arg)
 	return arg;
 }
 
-static void count(void *arg)
+static void *count(void *arg)
 {
 	weft_yield();
 	++*(int *)arg;
+	return NULL;
 }
 
-static void run(void *arg)
+static void *run(void *arg)
 {
 	for (int i = 0; i < 4; i++) {
-		weft_task *task;
-
-		if (weft_spawn(&task, count, arg) != 0)
+		if (weft_spawn(NULL, count, arg) != 0)
 			abort();
-		weft_detach(task);
 	}
-	count(arg);
+	return count(arg);
 }
 
 int main(void)
@@ -42,7 +40,7 @@ int main(void)
 
 	if (pipe(never) != 0 || pthread_create(&thread, NULL, wait_for_ever, NULL) != 0)
 		abort();
-	err = weft_run(run, &tasks);
+	err = weft_run(run, &tasks, NULL);
 	printf("%d: %d tasks\n", err, tasks);
 	return 23;
 }

@@ -59,44 +59,44 @@ static void do_nothing(void *unused)
 TaskTest(burial, a_task_is_buried_although_the_next_one_starts_only_then)
 {
 	struct mortal mortal;
-	weft_task *next;
+	struct weft__task *next;
 
 	start_mortal(&mortal);
-	next = spawn(do_nothing, NULL);
-	join(next);
+	next = spawn_inner(do_nothing, NULL);
+	join_inner(next);
 
 	cr_assert_eq(mortal.buried, 1);
 }
 
 static void join_task(void *task)
 {
-	join(task);
+	join_inner(task);
 	note("joined");
 }
 
 static void detach_task(void *task)
 {
-	weft_detach(task);
+	release_inner(task);
 	note("detached");
 }
 
 /* The second task starts where the first one ended: nobody has come back from a switch between. */
 TaskTest(burial, a_task_that_just_starts_can_join_one_that_just_ended)
 {
-	weft_task *first = spawn(do_nothing, NULL);
-	weft_task *second = spawn(join_task, first);
+	struct weft__task *first = spawn_inner(do_nothing, NULL);
+	struct weft__task *second = spawn_inner(join_task, first);
 
-	join(second);
+	join_inner(second);
 
 	cr_assert_str_eq(noted(), "joined");
 }
 
 TaskTest(burial, a_task_that_just_starts_can_detach_one_that_just_ended)
 {
-	weft_task *first = spawn(do_nothing, NULL);
-	weft_task *second = spawn(detach_task, first);
+	struct weft__task *first = spawn_inner(do_nothing, NULL);
+	struct weft__task *second = spawn_inner(detach_task, first);
 
-	join(second);
+	join_inner(second);
 
 	cr_assert_str_eq(noted(), "detached");
 }
@@ -106,13 +106,14 @@ TaskTest(burial, stacks_are_given_back_whichever_way_a_task_is_let_go)
 	unsigned int before = count_mappings();
 
 	for (unsigned int i = 0; i < 300; i++) {
-		weft_task *joined = spawn(do_nothing, NULL), *detached = spawn(do_nothing, NULL),
-			  *ended = spawn(do_nothing, NULL);
+		struct weft__task *joined = spawn_inner(do_nothing, NULL),
+				  *detached = spawn_inner(do_nothing, NULL),
+				  *ended = spawn_inner(do_nothing, NULL);
 
-		weft_detach(detached);
+		release_inner(detached);
 		weft_yield();
-		join(joined);
-		weft_detach(ended);
+		join_inner(joined);
+		release_inner(ended);
 	}
 
 	cr_assert_leq(count_mappings(),

@@ -37,7 +37,7 @@ static void play_in_tasks(void *arg)
 
 static void *run_side(void *arg)
 {
-	((struct side *)arg)->result = weft_run(play_in_tasks, arg);
+	((struct side *)arg)->result = run_tasks(play_in_tasks, arg);
 	return NULL;
 }
 
@@ -81,7 +81,7 @@ static void wait_beside(void *arg)
 
 static void *run_wait_beside(void *arg)
 {
-	weft_run(wait_beside, arg);
+	run_tasks(wait_beside, arg);
 	return NULL;
 }
 
@@ -118,7 +118,7 @@ static void wait_for_own(void *arg)
 
 static void *run_wait_for_own(void *arg)
 {
-	weft_run(wait_for_own, arg);
+	run_tasks(wait_for_own, arg);
 	return NULL;
 }
 
@@ -158,7 +158,7 @@ static void run_many_tasks(void *unused)
 
 static void *run_carrier(void *ret_result)
 {
-	*(int *)ret_result = weft_run(run_many_tasks, NULL);
+	*(int *)ret_result = run_tasks(run_many_tasks, NULL);
 	return NULL;
 }
 

@@ -43,12 +43,12 @@ static void keep_registers_task(void *seed)
 
 TaskTest(context, a_switch_keeps_the_callee_saved_registers)
 {
-	weft_task *tasks[8];
+	struct weft__task *tasks[8];
 
 	for (size_t i = 0; i < COUNT(tasks); i++)
-		tasks[i] = spawn(keep_registers_task, (void *)(i + 1));
+		tasks[i] = spawn_inner(keep_registers_task, (void *)(i + 1));
 	for (size_t i = 0; i < COUNT(tasks); i++)
-		join(tasks[i]);
+		join_inner(tasks[i]);
 }
 
 static unsigned int sse_control(void)
@@ -97,12 +97,12 @@ TaskTest(context, a_switch_keeps_the_control_words_of_sse_and_x87)
 {
 	unsigned int sse = sse_control() & 0xffc0;
 	unsigned short x87 = x87_control();
-	weft_task *tasks[8];
+	struct weft__task *tasks[8];
 
 	for (size_t i = 0; i < COUNT(tasks); i++)
-		tasks[i] = spawn(keep_rounding_task, (void *)(i % 4));
+		tasks[i] = spawn_inner(keep_rounding_task, (void *)(i % 4));
 	for (size_t i = 0; i < COUNT(tasks); i++)
-		join(tasks[i]);
+		join_inner(tasks[i]);
 
 	cr_assert_eq(sse_control() & 0xffc0, sse);
 	cr_assert_eq(x87_control(), x87);
@@ -116,12 +116,12 @@ static void save_rounding_task(void *rounding)
 TaskTest(context, a_task_starts_with_the_control_words_of_who_spawned_it)
 {
 	unsigned int before = sse_control(), rounding = 99;
-	weft_task *task;
+	struct weft__task *task;
 
 	set_sse_control((before & ~0x6000U) | 2U << 13);
-	task = spawn(save_rounding_task, &rounding);
+	task = spawn_inner(save_rounding_task, &rounding);
 	set_sse_control(before);
-	join(task);
+	join_inner(task);
 
 	cr_assert_eq(rounding, 2);
 }
@@ -217,7 +217,7 @@ TaskTest(context, backtrace_of_a_task_that_has_switched_is_short)
 {
 	int frames = 0;
 
-	join(spawn(take_backtrace, &frames));
+	join_inner(spawn_inner(take_backtrace, &frames));
 
 	cr_assert(frames >= 2 && frames < 10, "%d frames", frames);
 }
@@ -237,15 +237,15 @@ static void jump_task(void *unused)
 /* AddressSanitizer looks at the bounds of the stack it is on when it sees one. */
 TaskTest(context, a_task_can_jump_within_its_stack)
 {
-	weft_task *task;
+	struct weft__task *task;
 
 #ifdef __SANITIZE_THREAD__
 	cr_skip_test("ucontext switches by jumps, which ThreadSanitizer would follow");
 #endif
-	task = spawn(jump_task, NULL);
+	task = spawn_inner(jump_task, NULL);
 
 	jump_task(NULL);
-	join(task);
+	join_inner(task);
 
 	cr_assert_str_eq(noted(), "back back ");
 }

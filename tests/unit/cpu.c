@@ -62,14 +62,14 @@ TaskTest(cpu, a_task_that_waits_has_none_of_what_others_burn)
 {
 	weft__cpu_begin(weft__current->carrier, weft__current);
 	bool stop = false;
-	weft_task *other = spawn(yield_for_long, &stop);
+	struct weft__task *other = spawn_inner(yield_for_long, &stop);
 
 	burn(1 * MS);
 	uint64_t before = own_time();
 	weft_sleep(30 * MS);
 	uint64_t asleep = own_time() - before;
 	stop = true;
-	join(other);
+	join_inner(other);
 
 	/* The other had most of 30 ms; what this one had is the way to the clock and back. */
 	cr_assert_lt(asleep, 15 * MS);
@@ -79,7 +79,7 @@ TaskTest(cpu, short_runs_add_up_to_what_the_carrier_had)
 {
 	weft__cpu_begin(weft__current->carrier, weft__current);
 	bool stop = false;
-	weft_task *other = spawn(yield_for_long, &stop);
+	struct weft__task *other = spawn_inner(yield_for_long, &stop);
 	uint64_t before = own_time();
 	struct timespec from, to;
 
@@ -89,7 +89,7 @@ TaskTest(cpu, short_runs_add_up_to_what_the_carrier_had)
 	uint64_t had = own_time() - before;
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
 	stop = true;
-	join(other);
+	join_inner(other);
 
 	int64_t carrier = (to.tv_sec - from.tv_sec) * 1000000000LL + to.tv_nsec - from.tv_nsec;
 	cr_assert_leq((int64_t)had, carrier + (int64_t)MS);

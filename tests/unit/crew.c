@@ -57,7 +57,7 @@ Test(crew, who_makes_one_task_has_it_beside_and_who_makes_more_hands_them_out, .
 	cr_assert_eq(done, COUNT(expected));
 }
 
-static weft_task *starter, *waiting[3];
+static struct weft__task *starter, *waiting[3];
 
 static void wait_beside(void *unused)
 {
@@ -72,7 +72,7 @@ static void wait_beside(void *unused)
 /* They begin and park one after the other on the caller's carrier: of one ready task nobody takes any. */
 static void start_waiting(size_t tasks)
 {
-	starter = weft_self();
+	starter = weft__current;
 	for (size_t i = 0; i < tasks; i++) {
 		waiting[i] = start_here(wait_beside, NULL);
 		park_firmly();
@@ -123,7 +123,7 @@ Test(crew, a_tick_gives_away_the_last_one_behind_who_computes, .timeout = HANG_S
 }
 
 struct pair {
-	weft_task *task[2];
+	struct weft__task *task[2];
 	unsigned int moves;
 };
 
@@ -144,7 +144,7 @@ static void ask(void *arg)
 {
 	struct pair *pair = arg;
 
-	pair->task[0] = weft_self();
+	pair->task[0] = weft__current;
 	pair->task[1] = start_here(answer, pair);
 	park_firmly();
 	for (unsigned int i = 1; i < ROUNDS; i++) {
@@ -167,7 +167,7 @@ Test(crew, two_that_wake_each_other_stay_where_they_are, .timeout = HANG_S)
 }
 
 /* All wait for their turn, which is guarded by the lock alone. */
-static weft_task *ring[TASKS];
+static struct weft__task *ring[TASKS];
 static unsigned int turn, out_of_turn;
 static uint8_t tired;
 
@@ -181,7 +181,7 @@ static void pass_on(void *arg)
 			weft__park_firmly();
 		out_of_turn += turn != i * TASKS + mine;
 		turn++;
-		weft_self()->tired = tired;
+		weft__current->tired = tired;
 		weft__wake(ring[turn % TASKS], 0);
 		leave_weft();
 	}
@@ -262,7 +262,7 @@ Test(crew, the_others_run_all_that_yield_beside_one_that_computes, .timeout = HA
 static void compute_slices(void *ret_turns)
 {
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		weft__end_slice(weft_self()->carrier);
+		weft__end_slice(weft__current->carrier);
 		weft__preempt();
 		++*(unsigned int *)ret_turns;
 		leave_weft();
@@ -295,7 +295,7 @@ static void count_kick(struct weft__carrier *carrier)
 
 static void park_until_wanted(void *ret_wanted)
 {
-	weft_task *me = weft_self();
+	struct weft__task *me = weft__current;
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		enter_weft();
@@ -341,7 +341,7 @@ static void compute_until_kicked(void *ret_result)
 
 static void interrupt_while_it_runs(void *ret_result)
 {
-	weft_task *task = start_here(compute_until_kicked, ret_result);
+	struct weft__task *task = start_here(compute_until_kicked, ret_result);
 
 	compute_with_ticks(&here, 1);
 	enter_weft();

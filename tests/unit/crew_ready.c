@@ -62,7 +62,7 @@ static void make_pair(int ends[2])
 }
 
 /* Wait, and let nobody else run here, until a task has parked. */
-static void compute_until_parked(const weft_task *task)
+static void compute_until_parked(const struct weft__task *task)
 {
 	bool parked;
 
@@ -131,7 +131,7 @@ struct visit {
 	int first; /* what a wait here came to, before */
 	int result;
 	unsigned int home, at;
-	weft_task *task;
+	struct weft__task *task;
 };
 
 static void wait_there(void *arg)
@@ -155,7 +155,7 @@ static void have_wait_there(struct visit *visit)
 
 static void register_here(struct visit *visit)
 {
-	visit->first = wait_for(visit->ends[0], weft_now() + MS);
+	visit->first = wait_for(visit->ends[0], weft__now_ns() + MS);
 }
 
 static void write_from_home(void *arg)
@@ -245,7 +245,7 @@ Test(crew_ready, a_close_takes_a_descriptor_out_of_another_carriers_set, .timeou
 	cr_assert_eq(crew->carrier[1]->registered, 0);
 }
 
-static weft_task *waiting[PAIRS];
+static struct weft__task *waiting[PAIRS];
 static int results[PAIRS];
 
 static void wait_for_all(void *arg)

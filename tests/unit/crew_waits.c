@@ -15,7 +15,7 @@
 
 static unsigned int here, done;
 
-static void start_all(void (*entry)(void *arg), weft_task *tasks[TASKS])
+static void start_all(void (*entry)(void *arg), struct weft__task *tasks[TASKS])
 {
 	for (size_t i = 0; i < TASKS; i++)
 		tasks[i] = start(entry, (void *)i);
@@ -82,7 +82,7 @@ static void count_guarded(void *unused)
 	}
 }
 
-static weft_task *tasks[TASKS];
+static struct weft__task *tasks[TASKS];
 
 static void start_guarded(void *unused)
 {
@@ -103,7 +103,7 @@ static unsigned int woken_waits, woken_count;
 static void wait_a_moment(void *arg)
 {
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		uint64_t deadline_ns = weft_now() + ((uintptr_t)arg + i) % 8 * 20000 + 1;
+		uint64_t deadline_ns = weft__now_ns() + ((uintptr_t)arg + i) % 8 * 20000 + 1;
 
 		if (wait_at(&words[0], 0, deadline_ns) == 0)
 			count_one(&woken_waits);
@@ -188,13 +188,13 @@ Test(crew_waits, who_is_moved_to_another_word_is_woken_there, .timeout = HANG_S)
 
 /* --- deadlines --- */
 
-static weft_task *starter, *waiting[2];
+static struct weft__task *starter, *waiting[2];
 
 static void park_for_an_hour(void *ret_result)
 {
 	enter_weft();
 	weft__wake(starter, 0);
-	*(long *)ret_result = weft__park(weft_now() + HOUR_NS);
+	*(long *)ret_result = weft__park(weft__now_ns() + HOUR_NS);
 	leave_weft();
 	count_one(&done);
 }
@@ -203,7 +203,7 @@ static void park_for_an_hour(void *ret_result)
 static void wake_beside(void *unused)
 {
 	(void)unused;
-	starter = weft_self();
+	starter = weft__current;
 	for (size_t i = 0; i < COUNT(waiting); i++) {
 		results[i] = 1;
 		waiting[i] = start_here(park_for_an_hour, &results[i]);
@@ -233,7 +233,7 @@ static unsigned int timed_out;
 static void park_a_moment(void *arg)
 {
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		uint64_t deadline_ns = weft_now() + ((uintptr_t)arg + i) % 8 * 20000 + 1;
+		uint64_t deadline_ns = weft__now_ns() + ((uintptr_t)arg + i) % 8 * 20000 + 1;
 		int result;
 
 		enter_weft();
@@ -271,7 +271,7 @@ Test(crew_waits, a_park_ends_by_a_wake_or_a_deadline_and_by_one_of_them, .timeou
 
 /* A task says that it parks; its thread takes that back and wakes it. */
 struct seat {
-	weft_task *task; /* atomic */
+	struct weft__task *task; /* atomic */
 	unsigned int wakes;
 };
 
@@ -283,7 +283,7 @@ static void park_many_times(void *arg)
 
 	for (; seat->wakes < ROUNDS; seat->wakes++) {
 		enter_weft();
-		__atomic_store_n(&seat->task, weft_self(), __ATOMIC_RELEASE);
+		__atomic_store_n(&seat->task, weft__current, __ATOMIC_RELEASE);
 		weft__park_firmly();
 		leave_weft();
 	}
@@ -292,7 +292,7 @@ static void park_many_times(void *arg)
 static void *wake_many_times(void *row)
 {
 	unsigned int left = TASKS / THREADS * ROUNDS;
-	weft_task *task;
+	struct weft__task *task;
 
 	while (left > 0) {
 		for (uintptr_t i = (uintptr_t)row; i < TASKS; i += THREADS) {
@@ -331,12 +331,12 @@ Test(crew_waits, no_wake_of_threads_outside_is_lost, .timeout = HANG_S)
 static void yield_and_move(void)
 {
 	enter_weft();
-	weft__tick(weft_self()->carrier);
+	weft__tick(weft__current->carrier);
 	weft__yield();
 	leave_weft();
 }
 
-static bool has_been_woken(const weft_task *me)
+static bool has_been_woken(const struct weft__task *me)
 {
 	bool woken;
 
@@ -348,7 +348,7 @@ static bool has_been_woken(const weft_task *me)
 
 static void yield_until_woken(void *unused)
 {
-	weft_task *me = weft_self();
+	struct weft__task *me = weft__current;
 
 	(void)unused;
 	for (unsigned int i = 0; i < ROUNDS; i++) {
@@ -362,7 +362,7 @@ static void yield_until_woken(void *unused)
 
 static void *wake_who_yields(void *unused)
 {
-	weft_task *task;
+	struct weft__task *task;
 
 	for (unsigned int left = ROUNDS; left > 0; left -= task != NULL) {
 		task = __atomic_exchange_n(&seats[0].task, NULL, __ATOMIC_ACQUIRE);
@@ -380,7 +380,7 @@ static void yield_and_sleep(void *unused)
 	while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) == 0) {
 		yield_and_move();
 		enter_weft();
-		weft__park(weft_now() + 20000);
+		weft__park(weft__now_ns() + 20000);
 		leave_weft();
 	}
 }

@@ -12,7 +12,7 @@ static char landing[16]; /* where calls that nobody waits for may still write */
 
 struct blocked {
 	int ends[2];
-	weft_task *task;
+	struct weft__task *task;
 	long result;
 };
 
@@ -41,7 +41,7 @@ static void start_read(struct blocked *blocked)
 {
 	cr_assert_eq(pipe(blocked->ends), 0);
 	blocked->result = 99;
-	blocked->task = spawn(read_task, blocked);
+	blocked->task = spawn_inner(read_task, blocked);
 	weft_yield();
 }
 
@@ -66,7 +66,7 @@ TaskTest(offload, other_tasks_run_while_a_call_blocks)
 	weft_sleep(MS);
 	cr_assert_eq(blocked.result, 99);
 	put_byte(blocked.ends[1]);
-	join(blocked.task);
+	join_inner(blocked.task);
 
 	cr_assert_eq(blocked.result, 1);
 }
@@ -96,13 +96,13 @@ TaskTest(offload, a_call_beyond_the_most_threads_is_refused_until_one_is_free)
 	weft_sleep(MS);
 	cr_assert_eq(offload_getppid(), -EAGAIN);
 	put_byte(blocked[0].ends[1]);
-	join(blocked[0].task);
+	join_inner(blocked[0].task);
 	while ((result = offload_getppid()) == -EAGAIN)
 		weft_yield();
 
 	cr_assert_eq(result, getppid());
 	put_byte(blocked[1].ends[1]);
-	join(blocked[1].task);
+	join_inner(blocked[1].task);
 }
 
 static void call_many_times(void *ret_done)
@@ -119,14 +119,14 @@ static void call_many_times(void *ret_done)
 
 TaskTest(offload, many_tasks_share_few_threads)
 {
-	weft_task *tasks[50];
+	struct weft__task *tasks[50];
 	unsigned int done = 0;
 
 	weft__offload_most = 3;
 	for (size_t i = 0; i < COUNT(tasks); i++)
-		tasks[i] = spawn(call_many_times, &done);
+		tasks[i] = spawn_inner(call_many_times, &done);
 	for (size_t i = 0; i < COUNT(tasks); i++)
-		join(tasks[i]);
+		join_inner(tasks[i]);
 
 	cr_assert_eq(done, COUNT(tasks));
 }
@@ -139,7 +139,7 @@ TaskTest(offload, an_interrupted_wait_ends_and_its_call_goes_on)
 	start_read(&blocked);
 	weft_sleep(MS);
 	weft__interrupt(blocked.task);
-	join(blocked.task);
+	join_inner(blocked.task);
 	cr_assert_eq(blocked.result, -EINTR);
 
 	put_byte(blocked.ends[1]);
@@ -169,7 +169,7 @@ TaskTest(offload, a_call_that_ends_before_its_interrupted_task_runs_is_heard_of)
 	put_byte(blocked.ends[1]);
 	while (__atomic_load_n(&carrier->remote, __ATOMIC_ACQUIRE) == NULL)
 		sched_yield();
-	join(blocked.task);
+	join_inner(blocked.task);
 
 	cr_assert_eq(blocked.result, 1);
 }
@@ -203,7 +203,7 @@ TaskTest(offload, a_job_may_be_more_than_a_call)
 }
 
 struct ordered {
-	weft_task *task;
+	struct weft__task *task;
 	int fd;
 	char byte;
 };
@@ -230,10 +230,10 @@ TaskTest(offload, calls_of_one_order_come_in_that_order)
 	for (int i = 0; i < 100; i++) {
 		writer[i].fd = ends[1];
 		writer[i].byte = (char)i;
-		writer[i].task = spawn(write_in_order, &writer[i]);
+		writer[i].task = spawn_inner(write_in_order, &writer[i]);
 	}
 	for (int i = 0; i < 100; i++)
-		join(writer[i].task);
+		join_inner(writer[i].task);
 
 	cr_assert_eq(read(ends[0], found, 100), 100);
 	for (int i = 0; i < 100; i++)
@@ -256,5 +256,5 @@ TaskTest(offload, a_call_that_ends_finds_a_thread_where_others_wait)
 	for (int i = 0; i < 3; i++)
 		put_byte(blocked[i].ends[1]);
 	for (int i = 0; i < 4; i++)
-		join(blocked[i].task);
+		join_inner(blocked[i].task);
 }

@@ -37,7 +37,7 @@ void leave_weft(void)
 	weft__unlock();
 }
 
-static struct member *member(const weft_task *task)
+static struct member *member(const struct weft__task *task)
 {
 	return weft__container(task, struct member, task);
 }
@@ -51,7 +51,7 @@ static void *map_stack(void)
 	return stack;
 }
 
-static void bury(weft_task *task)
+static void bury(struct weft__task *task)
 {
 	weft__task_release(task);
 	munmap(member(task)->stack, STACK_BYTES);
@@ -74,7 +74,7 @@ static void member_main(void *arg)
 }
 
 /* Context: the lock. */
-static weft_task *make(void (*entry)(void *arg), void *arg, struct weft__carrier *carrier)
+static struct weft__task *make(void (*entry)(void *arg), void *arg, struct weft__carrier *carrier)
 {
 	struct member *made = &members[made_in_all++];
 
@@ -89,14 +89,14 @@ static weft_task *make(void (*entry)(void *arg), void *arg, struct weft__carrier
 	return &made->task;
 }
 
-weft_task *start_inside(void (*entry)(void *arg), void *arg)
+struct weft__task *start_inside(void (*entry)(void *arg), void *arg)
 {
-	return make(entry, arg, weft_self()->carrier);
+	return make(entry, arg, weft__current->carrier);
 }
 
-weft_task *start(void (*entry)(void *arg), void *arg)
+struct weft__task *start(void (*entry)(void *arg), void *arg)
 {
-	weft_task *made;
+	struct weft__task *made;
 
 	enter_weft();
 	made = start_inside(entry, arg);
@@ -104,12 +104,12 @@ weft_task *start(void (*entry)(void *arg), void *arg)
 	return made;
 }
 
-weft_task *start_here(void (*entry)(void *arg), void *arg)
+struct weft__task *start_here(void (*entry)(void *arg), void *arg)
 {
-	weft_task *made;
+	struct weft__task *made;
 
 	enter_weft();
-	weft_self()->has_made = false;
+	weft__current->has_made = false;
 	made = start_inside(entry, arg);
 	leave_weft();
 	return made;
@@ -161,15 +161,15 @@ void run_on_crew(unsigned int wanted, void (*entry)(void *arg), void *arg)
 
 unsigned int where(void)
 {
-	return weft_self()->carrier->number;
+	return weft__current->carrier->number;
 }
 
-unsigned int where_began(const weft_task *task)
+unsigned int where_began(const struct weft__task *task)
 {
 	return member(task)->began;
 }
 
-unsigned int where_ended(const weft_task *task)
+unsigned int where_ended(const struct weft__task *task)
 {
 	return member(task)->ended;
 }
@@ -194,7 +194,7 @@ int park_firmly(void)
 	return result;
 }
 
-bool wake(weft_task *task)
+bool wake(struct weft__task *task)
 {
 	bool woken;
 
@@ -213,8 +213,8 @@ void compute_until(const unsigned int *number, unsigned int least)
 void compute_with_ticks(const unsigned int *number, unsigned int least)
 {
 	while (__atomic_load_n(number, __ATOMIC_ACQUIRE) < least) {
-		weft__tick(weft_self()->carrier);
-		weft__hub_called(weft_self()->carrier);
+		weft__tick(weft__current->carrier);
+		weft__hub_called(weft__current->carrier);
 		sched_yield();
 	}
 }

@@ -26,27 +26,27 @@ void enter_weft(void);
 void leave_weft(void);
 
 /** Start a task where the runtime has it. Its record stays valid. */
-weft_task *start(void (*entry)(void *arg), void *arg);
+struct weft__task *start(void (*entry)(void *arg), void *arg);
 
 /** The same. Context: the lock. */
-weft_task *start_inside(void (*entry)(void *arg), void *arg);
+struct weft__task *start_inside(void (*entry)(void *arg), void *arg);
 
 /** Start a task on the caller's carrier. */
-weft_task *start_here(void (*entry)(void *arg), void *arg);
+struct weft__task *start_here(void (*entry)(void *arg), void *arg);
 
 /** The number of the carrier that the calling task is on. */
 unsigned int where(void);
 
 /** Where a task began and has ended. Context: all have ended. */
-unsigned int where_began(const weft_task *task);
-unsigned int where_ended(const weft_task *task);
+unsigned int where_began(const struct weft__task *task);
+unsigned int where_ended(const struct weft__task *task);
 
 /** How many tasks have been buried. */
 unsigned int count_buried(void);
 
 /** weft__park_firmly() and weft__wake(), each with the lock. */
 int park_firmly(void);
-bool wake(weft_task *task);
+bool wake(struct weft__task *task);
 
 /** Wait, without the lock, until a number is at least so much; the task keeps its carrier. */
 void compute_until(const unsigned int *number, unsigned int least);

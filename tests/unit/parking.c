@@ -28,7 +28,7 @@ struct visit {
 	uint32_t bitset;
 	uint64_t deadline_ns;
 	const char *text;
-	weft_task *task;
+	struct weft__task *task;
 	long result;
 };
 
@@ -44,14 +44,14 @@ static void visit_lot(void *arg)
 static void start_visits(struct visit *visits, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		visits[i].task = spawn(visit_lot, &visits[i]);
+		visits[i].task = spawn_inner(visit_lot, &visits[i]);
 	weft_yield();
 }
 
 static void end_visits(struct visit *visits, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		join(visits[i].task);
+		join_inner(visits[i].task);
 }
 
 static long wake(uint32_t *word, long most, uint32_t bitset)
@@ -184,11 +184,11 @@ TaskTest(parking, a_requeue_of_another_value_is_refused_and_moves_nobody)
 
 TaskTest(parking, a_wait_ends_at_its_deadline_and_nobody_is_left)
 {
-	uint64_t deadline_ns = weft_now() + 3 * MS;
+	uint64_t deadline_ns = weft__now_ns() + 3 * MS;
 
 	cr_assert_eq(weft__lot_wait((uintptr_t)&here, 0, ANY, deadline_ns, load_word), -ETIMEDOUT);
 
-	cr_assert_geq(weft_now(), deadline_ns);
+	cr_assert_geq(weft__now_ns(), deadline_ns);
 	cr_assert_eq(wake(&here, 1, ANY), 0);
 }
 
@@ -197,7 +197,7 @@ TaskTest(parking, a_wait_that_was_moved_ends_at_its_deadline_and_nobody_is_left)
 	struct visit visit = VISIT(&here, "a");
 	long moved = 0;
 
-	visit.deadline_ns = weft_now() + 3 * MS;
+	visit.deadline_ns = weft__now_ns() + 3 * MS;
 	start_visits(&visit, 1);
 	requeue(0, 1, NULL, &moved);
 	end_visits(&visit, 1);

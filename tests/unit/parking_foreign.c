@@ -37,11 +37,11 @@ static void wake_one(void *ret_woken)
 TaskTest(parking_foreign, another_thread_wakes_a_parked_task)
 {
 	long result = -1, woken = -1;
-	weft_task *task = spawn(wait_task, &result);
+	struct weft__task *task = spawn_inner(wait_task, &result);
 
 	weft_yield();
 	on_foreign_thread(wake_one, &woken);
-	join(task);
+	join_inner(task);
 
 	cr_assert_eq(woken, 1);
 	cr_assert_eq(result, 0);
@@ -50,12 +50,12 @@ TaskTest(parking_foreign, another_thread_wakes_a_parked_task)
 TaskTest(parking_foreign, a_wake_that_meets_an_interrupted_task_counts_for_it)
 {
 	long result = -1, woken = -1;
-	weft_task *task = spawn(wait_task, &result);
+	struct weft__task *task = spawn_inner(wait_task, &result);
 
 	weft_yield();
 	weft__interrupt(task);
 	on_foreign_thread(wake_one, &woken);
-	join(task);
+	join_inner(task);
 
 	cr_assert_eq(woken, 1);
 	cr_assert_eq(result, 0);
@@ -71,14 +71,14 @@ static void yield_some(void *unused)
 TaskTest(parking_foreign, a_wake_that_arrives_before_an_interrupted_task_runs_is_not_lost)
 {
 	long result = -1, woken = -1;
-	weft_task *task = spawn(wait_task, &result);
+	struct weft__task *task = spawn_inner(wait_task, &result);
 
 	weft_yield();
 	for (unsigned int i = 0; i < 100; i++)
 		spawn_detached(yield_some, NULL);
 	weft__interrupt(task);
 	on_foreign_thread(wake_one, &woken);
-	join(task);
+	join_inner(task);
 
 	cr_assert_eq(woken, 1);
 	cr_assert_eq(result, 0);
@@ -99,7 +99,8 @@ static void wait_many_times(void *arg)
 		long result;
 
 		seed = seed * 6364136223846793005UL + 1442695040888963407UL;
-		result = wait_at(&words[seed >> 62 & 1], weft_now() + (seed >> 48) % 200 * 1000);
+		result =
+			wait_at(&words[seed >> 62 & 1], weft__now_ns() + (seed >> 48) % 200 * 1000);
 		if (result == 0)
 			ended_by_wake++;
 		else
@@ -134,16 +135,16 @@ static void *move_for_ever(void *arg)
 /* Each wake that was counted ended exactly one wait, and nobody is left behind. */
 static void wait_against(void *(*run)(void *arg))
 {
-	weft_task *tasks[TASKS];
+	struct weft__task *tasks[TASKS];
 	pthread_t threads[THREADS];
 	long woken = 0;
 
 	for (uintptr_t i = 0; i < TASKS; i++)
-		tasks[i] = spawn(wait_many_times, (void *)i);
+		tasks[i] = spawn_inner(wait_many_times, (void *)i);
 	for (uintptr_t i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, i == 0 ? wake_for_ever : run, (void *)i);
 	for (unsigned int i = 0; i < TASKS; i++)
-		join(tasks[i]);
+		join_inner(tasks[i]);
 	__atomic_store_n(&foreign.stop, 1, __ATOMIC_RELAXED);
 	for (unsigned int i = 0; i < THREADS; i++) {
 		pthread_join(threads[i], NULL);
@@ -216,14 +217,14 @@ static void *lock_from_thread(void *unused)
 
 TaskTest(parking_foreign, tasks_and_threads_share_a_lock)
 {
-	weft_task *tasks[TASKS];
+	struct weft__task *tasks[TASKS];
 	pthread_t thread;
 
 	for (unsigned int i = 0; i < TASKS; i++)
-		tasks[i] = spawn(lock_many_times, NULL);
+		tasks[i] = spawn_inner(lock_many_times, NULL);
 	pthread_create(&thread, NULL, lock_from_thread, NULL);
 	for (unsigned int i = 0; i < TASKS; i++)
-		join(tasks[i]);
+		join_inner(tasks[i]);
 	pthread_join(thread, NULL);
 
 	cr_assert_eq(guarded, (TASKS + 1) * WAITS_EACH);

@@ -14,7 +14,7 @@
 struct wait {
 	int fd, events;
 	uint64_t deadline_ns;
-	weft_task *task;
+	struct weft__task *task;
 	int result;
 	bool ended;
 };
@@ -26,7 +26,7 @@ static int wait_for(int fd, int events, uint64_t deadline_ns)
 
 static uint64_t soon(void)
 {
-	return weft_now() + 5 * MS;
+	return weft__now_ns() + 5 * MS;
 }
 
 static void wait_task(void *arg)
@@ -40,7 +40,7 @@ static void wait_task(void *arg)
 static void start_wait(struct wait *wait, int fd, int events)
 {
 	*wait = (struct wait){.fd = fd, .events = events, .result = 1};
-	wait->task = spawn(wait_task, wait);
+	wait->task = spawn_inner(wait_task, wait);
 	weft_yield();
 }
 
@@ -82,7 +82,7 @@ TaskTest(ready, a_reader_of_a_pipe_waits_for_bytes)
 	settle();
 	cr_assert_not(wait.ended);
 	put_byte(ends[1]);
-	join(wait.task);
+	join_inner(wait.task);
 
 	cr_assert_eq(wait.result, 0);
 }
@@ -98,7 +98,7 @@ TaskTest(ready, a_writer_of_a_pipe_waits_for_room)
 	settle();
 	cr_assert_not(wait.ended);
 	empty(ends[0]);
-	join(wait.task);
+	join_inner(wait.task);
 
 	cr_assert_eq(wait.result, 0);
 }
@@ -112,7 +112,7 @@ TaskTest(ready, a_reader_of_an_eventfd_waits_for_a_count)
 	settle();
 	cr_assert_not(wait.ended);
 	eventfd_write(fd, 1);
-	join(wait.task);
+	join_inner(wait.task);
 
 	cr_assert_eq(wait.result, 0);
 }
@@ -152,7 +152,7 @@ TaskTest(ready, an_event_wakes_all_readers)
 		start_wait(&waits[i], ends[0], POLLIN);
 	put_byte(ends[1]);
 	for (size_t i = 0; i < COUNT(waits); i++)
-		join(waits[i].task);
+		join_inner(waits[i].task);
 
 	for (size_t i = 0; i < COUNT(waits); i++)
 		cr_assert_eq(waits[i].result, 0);
@@ -168,12 +168,12 @@ TaskTest(ready, a_reader_sleeps_on_when_there_is_room_to_write)
 	start_wait(&reader, ends[0], POLLIN);
 	start_wait(&writer, ends[0], POLLOUT);
 	empty(ends[1]);
-	join(writer.task);
+	join_inner(writer.task);
 	settle();
 	cr_assert_not(reader.ended);
 
 	put_byte(ends[1]);
-	join(reader.task);
+	join_inner(reader.task);
 }
 
 TaskTest(ready, a_hang_up_wakes_readers_and_writers)
@@ -186,8 +186,8 @@ TaskTest(ready, a_hang_up_wakes_readers_and_writers)
 	start_wait(&reader, ends[0], POLLIN);
 	start_wait(&writer, ends[0], POLLOUT);
 	close(ends[1]);
-	join(reader.task);
-	join(writer.task);
+	join_inner(reader.task);
+	join_inner(writer.task);
 
 	cr_assert(weft__fd_at(ends[0])->hung_up);
 }
@@ -200,7 +200,7 @@ TaskTest(ready, a_wait_ends_at_its_deadline_and_not_before)
 	make_pipe(ends);
 
 	cr_assert_eq(wait_for(ends[0], POLLIN, deadline_ns), -ETIMEDOUT);
-	cr_assert_geq(weft_now(), deadline_ns);
+	cr_assert_geq(weft__now_ns(), deadline_ns);
 }
 
 TaskTest(ready, an_interrupt_ends_a_wait)
@@ -211,7 +211,7 @@ TaskTest(ready, an_interrupt_ends_a_wait)
 	make_pipe(ends);
 	start_wait(&wait, ends[0], POLLIN);
 	weft__interrupt(wait.task);
-	join(wait.task);
+	join_inner(wait.task);
 
 	cr_assert_eq(wait.result, -EINTR);
 }

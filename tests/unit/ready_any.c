@@ -30,7 +30,7 @@ TaskTest(ready_any, the_first_wait_only_registers)
 
 	cr_assert_eq(weft__ready_wait_any(set, PIPES, 0), -EAGAIN);
 
-	cr_assert_eq(weft__ready_wait_any(set, PIPES, weft_now() + MS), -ETIMEDOUT);
+	cr_assert_eq(weft__ready_wait_any(set, PIPES, weft__now_ns() + MS), -ETIMEDOUT);
 }
 
 TaskTest(ready_any, each_of_many_descriptors_ends_a_wait)
@@ -40,11 +40,11 @@ TaskTest(ready_any, each_of_many_descriptors_ends_a_wait)
 
 	for (size_t i = 0; i < PIPES; i++) {
 		int result = 1;
-		weft_task *task = spawn(wait_any_task, &result);
+		struct weft__task *task = spawn_inner(wait_any_task, &result);
 
 		weft_yield();
 		put_byte(pipes[i][1]);
-		join(task);
+		join_inner(task);
 		cr_assert_eq(result, 0);
 	}
 }
@@ -52,14 +52,14 @@ TaskTest(ready_any, each_of_many_descriptors_ends_a_wait)
 TaskTest(ready_any, a_wait_that_has_ended_leaves_nobody_behind)
 {
 	int result = 1;
-	weft_task *task;
+	struct weft__task *task;
 
 	make_set();
 	weft__ready_wait_any(set, PIPES, 0);
-	task = spawn(wait_any_task, &result);
+	task = spawn_inner(wait_any_task, &result);
 	weft_yield();
 	put_byte(pipes[0][1]);
-	join(task);
+	join_inner(task);
 
 	/* its record is gone: an event that found it among the readers would touch it */
 	for (size_t i = 0; i < PIPES; i++) {
@@ -80,7 +80,7 @@ TaskTest(ready_any, room_to_write_ends_a_wait_for_it)
 		;
 	one = (struct pollfd){.fd = ends[1], .events = POLLOUT};
 	cr_assert_eq(weft__ready_wait_any(&one, 1, 0), -EAGAIN);
-	weft__ready_wait_any(&one, 1, weft_now() + MS);
+	weft__ready_wait_any(&one, 1, weft__now_ns() + MS);
 	while (read(ends[0], bytes, sizeof(bytes)) > 0)
 		;
 
@@ -95,12 +95,12 @@ TaskTest(ready_any, what_cannot_be_waited_for_is_left_out)
 		{.fd = 900, .events = POLLIN},
 	};
 
-	cr_assert_eq(weft__ready_wait_any(some, COUNT(some), weft_now() + MS), -ETIMEDOUT);
+	cr_assert_eq(weft__ready_wait_any(some, COUNT(some), weft__now_ns() + MS), -ETIMEDOUT);
 }
 
 TaskTest(ready_any, a_wait_for_nothing_ends_at_its_deadline)
 {
-	cr_assert_eq(weft__ready_wait_any(NULL, 0, weft_now() + MS), -ETIMEDOUT);
+	cr_assert_eq(weft__ready_wait_any(NULL, 0, weft__now_ns() + MS), -ETIMEDOUT);
 }
 
 TaskTest(ready_any, a_descriptor_may_be_named_twice)

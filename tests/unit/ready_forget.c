@@ -8,7 +8,7 @@
 
 struct wait {
 	int fd;
-	weft_task *task;
+	struct weft__task *task;
 	int result;
 	bool ended;
 };
@@ -24,7 +24,7 @@ static void wait_task(void *arg)
 static void start_wait(struct wait *wait, int fd)
 {
 	*wait = (struct wait){.fd = fd, .result = 1};
-	wait->task = spawn(wait_task, wait);
+	wait->task = spawn_inner(wait_task, wait);
 	weft_yield();
 }
 
@@ -43,7 +43,7 @@ TaskTest(ready_forget, all_who_wait_for_a_descriptor_that_is_forgotten_are_told)
 		start_wait(&waits[i], ends[0]);
 	forget(ends[0]);
 	for (size_t i = 0; i < COUNT(waits); i++)
-		join(waits[i].task);
+		join_inner(waits[i].task);
 
 	for (size_t i = 0; i < COUNT(waits); i++)
 		cr_assert_eq(waits[i].result, -EBADF);
@@ -61,13 +61,13 @@ TaskTest(ready_forget, a_number_given_out_again_is_waited_for_anew)
 	forget(old[0]);
 	dup2(new[0], old[0]);
 	start_wait(&second, old[0]);
-	join(first.task);
+	join_inner(first.task);
 
 	put_byte(old[1]);
 	yield(1000);
 	cr_assert_not(second.ended, "it was woken for the file that had the number before");
 	put_byte(new[1]);
-	join(second.task);
+	join_inner(second.task);
 	cr_assert_eq(first.result, -EBADF);
 	cr_assert_eq(second.result, 0);
 	close(copy);
@@ -83,7 +83,7 @@ TaskTest(ready_forget, an_event_and_a_close_at_once_wake_each_task_once)
 	put_byte(ends[1]);
 	forget(ends[0]);
 	close(ends[0]);
-	join(wait.task);
+	join_inner(wait.task);
 	yield(1000);
 
 	cr_assert_eq(wait.result, -EBADF);
@@ -101,11 +101,11 @@ TaskTest(ready_forget, a_range_can_be_gone_through)
 	cr_assert_eq(weft__fd_next_used(500, UINT32_MAX), far);
 	cr_assert_eq(weft__fd_next_used(far + 1, UINT32_MAX), -1);
 	forget(far);
-	join(inside.task);
+	join_inner(inside.task);
 	yield(1000);
 	cr_assert_not(outside.ended);
 	put_byte(ends[1]);
-	join(outside.task);
+	join_inner(outside.task);
 
 	cr_assert_eq(inside.result, -EBADF);
 	cr_assert_eq(outside.result, 0);

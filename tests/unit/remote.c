@@ -31,7 +31,7 @@ static void *wake_thread(void *task)
 
 TaskTest(remote, a_wake_from_another_thread_ends_a_park)
 {
-	on_foreign_thread(wake_remote, weft_self());
+	on_foreign_thread(wake_remote, weft__current);
 
 	cr_assert_eq(weft__park_firmly(), 0);
 }
@@ -40,7 +40,7 @@ TaskTest(remote, a_wake_from_another_thread_rouses_an_idle_carrier)
 {
 	pthread_t thread;
 
-	pthread_create(&thread, NULL, wake_thread, weft_self());
+	pthread_create(&thread, NULL, wake_thread, weft__current);
 
 	cr_assert_eq(weft__park(0), 0);
 	pthread_join(thread, NULL);
@@ -53,7 +53,7 @@ static void park_and_note(void *text)
 }
 
 struct three {
-	weft_task *task[3];
+	struct weft__task *task[3];
 };
 
 static void wake_three(void *arg)
@@ -67,32 +67,32 @@ static void wake_three(void *arg)
 
 TaskTest(remote, wakes_from_another_thread_keep_their_order)
 {
-	struct three three = {
-		{spawn(park_and_note, "a"), spawn(park_and_note, "b"), spawn(park_and_note, "c")}};
+	struct three three = {{spawn_inner(park_and_note, "a"), spawn_inner(park_and_note, "b"),
+			       spawn_inner(park_and_note, "c")}};
 
 	weft_yield();
 	on_foreign_thread(wake_three, &three);
 	for (size_t i = 0; i < COUNT(three.task); i++)
-		join(three.task[i]);
+		join_inner(three.task[i]);
 
 	cr_assert_str_eq(noted(), "cab");
 }
 
 TaskTest(remote, a_wake_from_another_thread_is_seen_although_tasks_are_always_ready)
 {
-	weft_task *task = spawn(park_and_note, "woken");
+	struct weft__task *task = spawn_inner(park_and_note, "woken");
 
 	weft_yield();
 	on_foreign_thread(wake_remote, task);
 	while (noted()[0] == '\0')
 		weft_yield();
 
-	join(task);
+	join_inner(task);
 }
 
 /* A task says that it parks; its thread takes that back and wakes it. */
 struct seat {
-	weft_task *task;
+	struct weft__task *task;
 	int parks; /* atomic */
 	unsigned int wakes;
 };
@@ -132,13 +132,13 @@ TaskTest(remote, no_wake_is_lost_of_many_threads_and_many_tasks)
 
 	for (unsigned int i = 0; i < THREADS; i++)
 		for (unsigned int j = 0; j < TASKS_EACH; j++)
-			seats[i][j].task = spawn(park_many_times, &seats[i][j]);
+			seats[i][j].task = spawn_inner(park_many_times, &seats[i][j]);
 	for (unsigned int i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, wake_many_times, seats[i]);
 
 	for (unsigned int i = 0; i < THREADS; i++)
 		for (unsigned int j = 0; j < TASKS_EACH; j++)
-			join(seats[i][j].task);
+			join_inner(seats[i][j].task);
 
 	for (unsigned int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
@@ -157,7 +157,7 @@ static void run_until_woken(void *arg)
 	bool woken = false;
 
 	spawn_detached(yield_until, &woken);
-	seat->task = weft_self();
+	seat->task = weft__current;
 	__atomic_store_n(&seat->parks, 1, __ATOMIC_RELEASE);
 	weft__park_firmly();
 	woken = true;
@@ -185,7 +185,7 @@ Test(remote, a_carrier_can_end_while_its_waker_still_returns, .timeout = HANG_S)
 	pthread_create(&thread, NULL, wake_each_run, &seat);
 
 	for (unsigned int i = 0; i < WAKES_EACH; i++)
-		cr_assert_eq(weft_run(run_until_woken, &seat), 0);
+		cr_assert_eq(run_tasks(run_until_woken, &seat), 0);
 
 	pthread_join(thread, NULL);
 }

@@ -15,14 +15,14 @@ static void yielding_task(void *text)
 
 TaskTest(scheduler, tasks_run_in_the_order_they_were_spawned)
 {
-	weft_task *a = spawn(note_task, "a"), *b = spawn(note_task, "b"),
-		  *c = spawn(note_task, "c");
+	struct weft__task *a = spawn_inner(note_task, "a"), *b = spawn_inner(note_task, "b"),
+			  *c = spawn_inner(note_task, "c");
 
-	join(c);
+	join_inner(c);
 
 	cr_assert_str_eq(noted(), "abc");
-	join(a);
-	join(b);
+	join_inner(a);
+	join_inner(b);
 }
 
 TaskTest(scheduler, tasks_that_yield_take_turns)
@@ -64,7 +64,7 @@ TaskTest(scheduler, a_yield_lets_every_other_task_run_once)
 static void computing_task(void *text)
 {
 	note(text);
-	weft__end_slice(weft_self()->carrier);
+	weft__end_slice(weft__current->carrier);
 	weft__preempt();
 	note(text);
 }
@@ -89,7 +89,7 @@ static void yield_until_set(void *flag)
 
 static void set_after_a_slice(void *flag)
 {
-	weft__end_slice(weft_self()->carrier);
+	weft__end_slice(weft__current->carrier);
 	weft__preempt();
 	*(bool *)flag = true;
 }
@@ -97,19 +97,20 @@ static void set_after_a_slice(void *flag)
 TaskTest(scheduler, whose_slice_is_over_is_let_in_though_others_are_always_ready)
 {
 	bool flag = false;
-	weft_task *a = spawn(set_after_a_slice, &flag), *b = spawn(yield_until_set, &flag),
-		  *c = spawn(yield_until_set, &flag);
+	struct weft__task *a = spawn_inner(set_after_a_slice, &flag),
+			  *b = spawn_inner(yield_until_set, &flag),
+			  *c = spawn_inner(yield_until_set, &flag);
 
-	join(b);
-	join(c);
+	join_inner(b);
+	join_inner(c);
 
 	cr_assert(flag);
-	join(a);
+	join_inner(a);
 }
 
 static void slice_alone(void *unused __attribute__((unused)))
 {
-	weft__end_slice(weft_self()->carrier);
+	weft__end_slice(weft__current->carrier);
 	weft__preempt();
 }
 
@@ -117,11 +118,11 @@ TaskTest(scheduler, whose_slice_is_over_goes_on_when_alone)
 {
 	slice_alone(NULL);
 	weft_sleep(1);
-	join(spawn(slice_alone, NULL));
+	join_inner(spawn_inner(slice_alone, NULL));
 }
 
 struct parking {
-	weft_task *task;
+	struct weft__task *task;
 	uint64_t deadline_ns;
 	int result;
 	unsigned int ends;
@@ -150,10 +151,10 @@ TaskTest(scheduler, park_returns_what_wake_was_given)
 {
 	struct parking parking = {.ends = 0};
 
-	parking.task = spawn(park_task, &parking);
+	parking.task = spawn_inner(park_task, &parking);
 	weft_yield();
 	cr_assert(weft__wake(parking.task, -1234));
-	join(parking.task);
+	join_inner(parking.task);
 
 	cr_assert_eq(parking.result, -1234);
 }
@@ -162,26 +163,26 @@ TaskTest(scheduler, a_parked_task_does_not_run)
 {
 	struct parking parking = {.ends = 0};
 
-	parking.task = spawn(park_task, &parking);
+	parking.task = spawn_inner(park_task, &parking);
 	yield(1000);
 	cr_assert_eq(parking.ends, 0);
 
 	weft__wake(parking.task, 0);
-	join(parking.task);
+	join_inner(parking.task);
 }
 
 TaskTest(scheduler, a_task_that_is_not_parked_is_not_woken)
 {
 	struct parking parking = {.ends = 0};
 
-	cr_assert_not(weft__wake(weft_self(), 0));
-	parking.task = spawn(park_task, &parking);
+	cr_assert_not(weft__wake(weft__current, 0));
+	parking.task = spawn_inner(park_task, &parking);
 	cr_assert_not(weft__wake(parking.task, 0));
 
 	weft_yield();
 	cr_assert(weft__wake(parking.task, 0));
 	cr_assert_not(weft__wake(parking.task, 1));
-	join(parking.task);
+	join_inner(parking.task);
 	cr_assert_eq(parking.result, 0);
 }
 
@@ -195,7 +196,8 @@ static void note_wakes_task(void *text)
 
 TaskTest(scheduler, a_tired_task_stands_behind_others_for_as_many_wakes)
 {
-	weft_task *tired = spawn(note_wakes_task, "t"), *other = spawn(note_wakes_task, "o");
+	struct weft__task *tired = spawn_inner(note_wakes_task, "t"),
+			  *other = spawn_inner(note_wakes_task, "o");
 
 	weft_yield();
 	tired->tired = 2;
@@ -206,8 +208,8 @@ TaskTest(scheduler, a_tired_task_stands_behind_others_for_as_many_wakes)
 	}
 
 	cr_assert_str_eq(noted(), "ototto");
-	join(tired);
-	join(other);
+	join_inner(tired);
+	join_inner(other);
 }
 
 TaskTest(scheduler, woken_tasks_of_a_priority_go_before_lower_ones)
@@ -216,14 +218,14 @@ TaskTest(scheduler, woken_tasks_of_a_priority_go_before_lower_ones)
 	const uint8_t priorities[] = {0, 3, 5, 3};
 
 	for (size_t i = 0; i < COUNT(parked); i++) {
-		parked[i].task = spawn(park_task, &parked[i]);
+		parked[i].task = spawn_inner(park_task, &parked[i]);
 		parked[i].task->priority = priorities[i];
 	}
 	weft_yield();
 	for (size_t i = 0; i < COUNT(parked); i++)
 		weft__wake(parked[i].task, 0);
 	for (size_t i = 0; i < COUNT(parked); i++)
-		join(parked[i].task);
+		join_inner(parked[i].task);
 
 	cr_assert_str_eq(noted(), "cbda");
 }
@@ -242,7 +244,7 @@ static void wake_again(void *arg)
 static void park_again(void *arg)
 {
 	struct parking *parking = arg;
-	weft_task *other = (weft_task *)(uintptr_t)parking->deadline_ns;
+	struct weft__task *other = (struct weft__task *)(uintptr_t)parking->deadline_ns;
 
 	while (parking->ends++ < 1000) {
 		weft__wake(other, 0);
@@ -255,16 +257,16 @@ static void park_again(void *arg)
 TaskTest(scheduler, tasks_of_a_priority_do_not_keep_the_others_from_running)
 {
 	struct parking parking = {.ends = 0};
-	weft_task *other = spawn(wake_again, &parking);
+	struct weft__task *other = spawn_inner(wake_again, &parking);
 
 	parking.deadline_ns = (uintptr_t)other;
-	parking.task = spawn(park_again, &parking);
+	parking.task = spawn_inner(park_again, &parking);
 	parking.task->priority = other->priority = 7;
 	yield(3);
 
 	cr_assert_lt(parking.ends, 500);
-	join(parking.task);
-	join(other);
+	join_inner(parking.task);
+	join_inner(other);
 }
 
 TaskTest(scheduler, tasks_run_in_the_order_they_were_woken)
@@ -272,13 +274,13 @@ TaskTest(scheduler, tasks_run_in_the_order_they_were_woken)
 	struct parking parked[] = {{.text = "a"}, {.text = "b"}, {.text = "c"}};
 
 	for (size_t i = 0; i < COUNT(parked); i++)
-		parked[i].task = spawn(park_task, &parked[i]);
+		parked[i].task = spawn_inner(park_task, &parked[i]);
 	weft_yield();
 	weft__wake(parked[1].task, 0);
 	weft__wake(parked[2].task, 0);
 	weft__wake(parked[0].task, 0);
 	for (size_t i = 0; i < COUNT(parked); i++)
-		join(parked[i].task);
+		join_inner(parked[i].task);
 
 	cr_assert_str_eq(noted(), "bca");
 }
@@ -286,22 +288,22 @@ TaskTest(scheduler, tasks_run_in_the_order_they_were_woken)
 TaskTest(scheduler, a_park_ends_at_its_deadline_and_not_before)
 {
 	for (unsigned int i = 0; i < 100; i++) {
-		uint64_t deadline_ns = weft_now() + i * 20011; /* 0: has passed */
+		uint64_t deadline_ns = weft__now_ns() + i * 20011; /* 0: has passed */
 
 		cr_assert_eq(weft__park(deadline_ns), -ETIMEDOUT);
-		cr_assert_geq(weft_now(), deadline_ns);
+		cr_assert_geq(weft__now_ns(), deadline_ns);
 	}
 }
 
 TaskTest(scheduler, a_wake_takes_the_deadline_with_it)
 {
-	struct parking early = {.deadline_ns = weft_now() + 3600000 * MS};
-	uint64_t deadline_ns = weft_now() + 5 * MS;
+	struct parking early = {.deadline_ns = weft__now_ns() + 3600000 * MS};
+	uint64_t deadline_ns = weft__now_ns() + 5 * MS;
 
-	early.task = spawn(park_task, &early);
+	early.task = spawn_inner(park_task, &early);
 	weft_yield();
 	weft__wake(early.task, 0);
-	join(early.task);
+	join_inner(early.task);
 	cr_assert_eq(early.result, 0);
 
 	/* would be the hour's, if that were armed still; and its record is gone by now */
@@ -312,10 +314,10 @@ TaskTest(scheduler, an_interrupt_ends_a_park)
 {
 	struct parking parking = {.ends = 0};
 
-	parking.task = spawn(park_task, &parking);
+	parking.task = spawn_inner(park_task, &parking);
 	weft_yield();
 	weft__interrupt(parking.task);
-	join(parking.task);
+	join_inner(parking.task);
 
 	cr_assert_eq(parking.result, -EINTR);
 }
@@ -324,9 +326,9 @@ TaskTest(scheduler, the_next_park_of_an_interrupted_task_ends_at_once)
 {
 	struct parking parking = {.ends = 0};
 
-	parking.task = spawn(park_task, &parking);
+	parking.task = spawn_inner(park_task, &parking);
 	weft__interrupt(parking.task);
-	join(parking.task);
+	join_inner(parking.task);
 
 	cr_assert_eq(parking.result, -EINTR);
 }
@@ -335,14 +337,14 @@ TaskTest(scheduler, only_a_wake_ends_a_firm_park)
 {
 	struct parking parking = {.ends = 0};
 
-	parking.task = spawn(park_firmly_task, &parking);
+	parking.task = spawn_inner(park_firmly_task, &parking);
 	weft_yield();
 	weft__interrupt(parking.task);
 	yield(1000);
 	cr_assert_eq(parking.ends, 0);
 
 	weft__wake(parking.task, 5);
-	join(parking.task);
+	join_inner(parking.task);
 	cr_assert_eq(parking.result, 5);
 }
 
@@ -356,42 +358,43 @@ static void yield_until(void *flag)
 TaskTest(scheduler, a_deadline_is_seen_while_others_yield_for_ever)
 {
 	bool stop = false;
-	weft_task *a = spawn(yield_until, &stop), *b = spawn(yield_until, &stop);
+	struct weft__task *a = spawn_inner(yield_until, &stop),
+			  *b = spawn_inner(yield_until, &stop);
 
-	cr_assert_eq(weft__park(weft_now() + 5 * MS), -ETIMEDOUT);
+	cr_assert_eq(weft__park(weft__now_ns() + 5 * MS), -ETIMEDOUT);
 
 	stop = true;
-	join(a);
-	join(b);
+	join_inner(a);
+	join_inner(b);
 }
 
 TaskTest(scheduler, a_deadline_is_seen_while_one_task_yields_to_nobody)
 {
-	struct parking parking = {.deadline_ns = weft_now() + 5 * MS};
+	struct parking parking = {.deadline_ns = weft__now_ns() + 5 * MS};
 
-	parking.task = spawn(park_task, &parking);
+	parking.task = spawn_inner(park_task, &parking);
 	while (parking.ends == 0)
 		weft_yield();
 
 	cr_assert_eq(parking.result, -ETIMEDOUT);
-	join(parking.task);
+	join_inner(parking.task);
 }
 
 /* All are parked long before the first deadline, so their order depends on nothing else. */
 TaskTest(scheduler, tasks_run_in_the_order_of_their_deadlines)
 {
 	static struct parking c = {.text = "c"}, a = {.text = "a"}, b = {.text = "b"};
-	uint64_t base_ns = weft_now();
+	uint64_t base_ns = weft__now_ns();
 
 	c.deadline_ns = base_ns + 503 * MS;
 	a.deadline_ns = base_ns + 501 * MS;
 	b.deadline_ns = base_ns + 502 * MS;
-	c.task = spawn(park_task, &c);
-	a.task = spawn(park_task, &a);
-	b.task = spawn(park_task, &b);
-	join(a.task);
-	join(b.task);
-	join(c.task);
+	c.task = spawn_inner(park_task, &c);
+	a.task = spawn_inner(park_task, &a);
+	b.task = spawn_inner(park_task, &b);
+	join_inner(a.task);
+	join_inner(b.task);
+	join_inner(c.task);
 
 	cr_assert_str_eq(noted(), "abc");
 }

@@ -5,37 +5,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static char notes[65536];
-
-weft_task *spawn(void (*entry)(void *arg), void *arg)
-{
-	weft_task *task = NULL;
-	int err = weft_spawn(&task, entry, arg);
-
-	cr_assert_eq(err, 0, "weft_spawn: %s", strerror(-err));
-	return task;
-}
-
-void spawn_detached(void (*entry)(void *arg), void *arg)
-{
-	weft_detach(spawn(entry, arg));
-}
-
-void join(weft_task *task)
-{
-	int err = weft_join(task);
-
-	cr_assert_eq(err, 0, "weft_join: %s", strerror(-err));
-}
-
-void yield(unsigned int times)
-{
-	while (times-- > 0)
-		weft_yield();
-}
 
 struct errand {
 	void (*run)(void *arg);
@@ -44,18 +18,81 @@ struct errand {
 
 static void *run_errand(void *arg)
 {
-	struct errand *errand = arg;
+	struct errand errand = *(struct errand *)arg;
 
-	errand->run(errand->arg);
+	free(arg);
+	errand.run(errand.arg);
 	return NULL;
+}
+
+static struct errand *make_errand(void (*run)(void *arg), void *arg)
+{
+	struct errand *errand = malloc(sizeof(*errand));
+
+	cr_assert_not_null(errand);
+	*errand = (struct errand){run, arg};
+	return errand;
+}
+
+/* What has not begun leaves its argument. */
+int run_tasks(void (*entry)(void *arg), void *arg)
+{
+	struct errand *errand = make_errand(entry, arg);
+	int err = weft_run(run_errand, errand, NULL);
+
+	if (err != 0)
+		free(errand);
+	return err;
+}
+
+weft_task *spawn(void (*entry)(void *arg), void *arg)
+{
+	weft_task *task = NULL;
+	int err = weft_spawn(&task, run_errand, make_errand(entry, arg));
+
+	cr_assert_eq(err, 0, "weft_spawn: %s", strerror(-err));
+	return task;
+}
+
+void spawn_detached(void (*entry)(void *arg), void *arg)
+{
+	weft_release(spawn(entry, arg));
+}
+
+void join(weft_task *task)
+{
+	int err = weft_join(task, WEFT_FOREVER);
+
+	cr_assert_eq(err, 0, "weft_join: %s", strerror(-err));
+	weft_release(task);
+}
+
+struct weft__task *spawn_inner(void (*entry)(void *arg), void *arg)
+{
+	return &spawn(entry, arg)->task;
+}
+
+void join_inner(struct weft__task *task)
+{
+	join(weft__container(task, weft_task, task));
+}
+
+void release_inner(struct weft__task *task)
+{
+	weft_release(weft__container(task, weft_task, task));
+}
+
+void yield(unsigned int times)
+{
+	while (times-- > 0)
+		weft_yield();
 }
 
 void on_foreign_thread(void (*run)(void *arg), void *arg)
 {
-	struct errand errand = {run, arg};
 	pthread_t thread;
 
-	cr_assert_eq(pthread_create(&thread, NULL, run_errand, &errand), 0);
+	cr_assert_eq(pthread_create(&thread, NULL, run_errand, make_errand(run, arg)), 0);
 	pthread_join(thread, NULL);
 }
 

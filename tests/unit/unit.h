@@ -8,6 +8,7 @@
 
 #include <sys/resource.h>
 
+#include "native.h"
 #include "scheduler.h"
 #include "weft.h"
 
@@ -39,18 +40,26 @@
 	static void suite##_##name##_body(void *unused); \
 	Test(suite, name, .timeout = HANG_S) \
 	{ \
-		cr_assert_eq(weft_run(suite##_##name##_body, NULL), 0); \
+		cr_assert_eq(run_tasks(suite##_##name##_body, NULL), 0); \
 	} \
 	static void suite##_##name##_body(void *unused __attribute__((unused)))
 
-/** weft_spawn() that works. */
+/** weft_run() of a function that gives nothing. */
+int run_tasks(void (*entry)(void *arg), void *arg);
+
+/** weft_spawn() of one, that works. */
 weft_task *spawn(void (*entry)(void *arg), void *arg);
 
-/** weft_spawn() that works, and weft_detach(). */
+/** The same, without a reference. */
 void spawn_detached(void (*entry)(void *arg), void *arg);
 
-/** weft_join() that works. */
+/** weft_join() that works, and weft_release(). */
 void join(weft_task *task);
+
+/** The same with what the scheduler has of a task. */
+struct weft__task *spawn_inner(void (*entry)(void *arg), void *arg);
+void join_inner(struct weft__task *task);
+void release_inner(struct weft__task *task);
 
 /** Let the others run `times` times. */
 void yield(unsigned int times);

@@ -1,0 +1,181 @@
+/*
+ * What the families of weft.h are made of: who calls, how tasks wait, how what they wait for ends that.
+ *
+ *	int weft_semaphore_acquire(weft_semaphore *semaphore, int64_t deadline_ns)
+ *	{
+ *		struct weft__wait wait;
+ *		int err = semaphore == NULL ? -EINVAL : weft__enter_wait(deadline_ns);
+ *
+ *		if (err != 0)
+ *			return err;
+ *		if (semaphore->units > 0)
+ *			semaphore->units--;
+ *		else
+ *			err = weft__wait_in(&semaphore->waiters, &wait, deadline_ns);
+ *		weft__leave();
+ *		return err;
+ *	}
+ *
+ * A program that runs tasks by weft_run() has one kernel thread for them, and between weft__enter()
+ * and weft__leave() nobody else runs because nobody else can. In a patched program, where tasks are
+ * threads, one lock does that, and a wait is one for a futex word. What is not in here need not know.
+ */
+#ifndef WEFT_NATIVE_H
+#define WEFT_NATIVE_H
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "list.h"
+#include "scheduler.h"
+#include "weft.h"
+
+/** A wait in progress, on the stack of who waits. */
+struct weft__wait {
+	struct weft__link link; /* in the queue of those who wait for the same; or with itself */
+	weft_task *task;
+	void *item;          /* what the waiter brings or is given; the family's */
+	int64_t until_ns;    /* when it ends at the latest */
+	weft_timeout *scope; /* whose time that is; NULL: the caller's */
+	int result;
+	bool over;
+	bool firm; /* nothing is raised in it */
+};
+
+/** Who is told that an object is ready, once. */
+struct weft__watcher {
+	struct weft__link link;
+	void (*ready)(struct weft__watcher *watcher); /* entered; the watcher is out of the list */
+};
+
+/** The first member of whatever weft_wait() takes. */
+struct weft_object {
+	struct weft__link watchers;
+	bool ready; /* written by weft__object_set() only */
+};
+
+/** What a task has to call: of links and of what is deferred. */
+struct weft__call_later;
+
+/** The values of a task's variables (local.c). */
+struct weft__local_value;
+
+/** One weft_run(), or all tasks of a patched program that are in none. */
+struct weft__run {
+	struct weft__carrier *carrier; /* own mode */
+	unsigned int tasks;            /* that have not ended, but for its first */
+	struct weft__link waiters;     /* its first task, in the end */
+	struct weft__link idlers;      /* weft_idle() */
+};
+
+/*
+ * In own mode it stands at the upper end of its stack, and `task` is what the scheduler has of it. In
+ * a patched program it is allocated, and belongs to a thread.
+ */
+struct weft_task {
+	struct weft_object object; /* ready: it has ended */
+	struct weft__task task;
+	struct weft__run *run;
+	struct weft__wait *wait; /* NULL: it is in none */
+	weft_timeout *timeouts;  /* the innermost scope */
+	weft_func *fn;
+	void *arg;
+	void *value;
+	int64_t starts_ns; /* not before; 0: at once */
+	int error;
+	int raised; /* at its next wait; 0: nothing */
+	unsigned int refs;
+	bool started, killed;
+	bool in_run;                               /* patched: the thread is in weft_run() */
+	uint8_t ended;                             /* atomic, for who has not entered */
+	struct weft__call_later *deferred, *links; /* the last one; the first one */
+	struct weft__local_value *locals;
+	void *stack; /* own mode, NULL for that of a thread */
+	size_t stack_bytes;
+	uint32_t woken; /* patched: a futex word */
+};
+
+/** Whether tasks are threads. Set before the first task is made, if at all. */
+extern bool weft__on_threads;
+
+/** Called at the beginning of each wait that can be raised in; for tests. Entered. */
+extern void (*weft__on_wait)(weft_task *task);
+
+/** The task that calls; NULL: the thread runs none. Makes one of a thread of a patched program. */
+weft_task *weft__me(void);
+
+/** Keep the other tasks out, for a few instructions. Context: a task, or the loop. */
+void weft__enter(void);
+void weft__leave(void);
+
+/** weft__enter() for what may wait: 0, -EINVAL for a bad deadline, -EPERM: the caller is no task. */
+int weft__enter_wait(int64_t deadline_ns);
+
+/**
+ * Wait until weft__wait_end(), in a queue of the caller's or (NULL) in none. Entered; in the meantime
+ * it is left.
+ *
+ * Switches   yes, unless it fails at once
+ *
+ * @return what it was ended with, or
+ *   -ETIMEDOUT  the deadline has come
+ *   what was raised
+ */
+int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns);
+
+/**
+ * The two halves of weft__wait_in(), for who parks by other means until `over`, or `until_ns`: there
+ * weft__wait_end() wakes the scheduler's task, or the futex word. Entered.
+ *
+ * @return of the first: 0, or what ends the wait before it begins
+ */
+int weft__wait_begin(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns);
+int weft__wait_finish(struct weft__wait *wait);
+
+/** weft__wait_in(), but only weft__wait_end() ends it. */
+int weft__wait_firmly(struct weft__link *queue, struct weft__wait *wait);
+
+/** End a wait that is not over, and take it out of its queue. Entered. */
+void weft__wait_end(struct weft__wait *wait, int result);
+
+/** The first wait in a queue, NULL if it is empty. Entered. */
+static inline struct weft__wait *weft__wait_first(struct weft__link *queue)
+{
+	return weft__list_empty(queue) ? NULL
+				       : weft__container(queue->next, struct weft__wait, link);
+}
+
+/** Begin an object that is not ready. */
+void weft__object_init(struct weft_object *object);
+
+/** Say whether an object is ready; who watches is told. Entered. */
+void weft__object_set(struct weft_object *object, bool ready);
+
+/** Wait until an object is ready. Entered; as weft__wait_in(). */
+int weft__object_wait(struct weft_object *object, int64_t deadline_ns);
+
+/** Whether nobody waits for an object, or watches it. Entered. */
+static inline bool weft__object_unused(const struct weft_object *object)
+{
+	return weft__list_empty(&object->watchers);
+}
+
+/** End a task's wait with an error, or its next one. Entered. */
+void weft__raise(weft_task *task, int error);
+
+/** The caller's run; in a patched program there is always one. NULL: the thread runs no tasks. */
+struct weft__run *weft__run_here(void);
+
+/** Fill in the record of a task that has not started, with one reference. */
+void weft__record_init(weft_task *task, struct weft__run *run);
+
+/** In a patched program: have the calling thread be this task; returns it. */
+weft_task *weft__adopt(weft_task *task);
+
+/** In a patched program: the thread of a task ends. */
+void weft__thread_ends(weft_task *task);
+
+/** Call what a task's values are to be destroyed by. Not entered. */
+void weft__locals_destroy(weft_task *task);
+
+#endif
