@@ -245,7 +245,7 @@ function name_of(declaration,    name)
 #   told      what the function does, lines
 #   params, param_name, param_text
 #   has[], property[]: Switches, Context, Ownership, Returns
-#   values, value_name, value_text: the list of what it returns
+#   values, value_name, value_text: the list of what it returns; a name is "" where a text says all
 function take_contract(text,    lines, i, line, last)
 {
 	told = ""
@@ -321,23 +321,32 @@ function continue_part(line)
 	}
 }
 
-# "  NAME  text" begins a value; deeper lines go on with it; a line at the margin is of the whole.
-function continue_return(line)
+# "  NAME  text" begins a value; deeper lines go on with it; one as deep is a value without a name; a
+# line at the margin is of the whole.
+function continue_return(line,    depth_)
 {
-	if (line ~ /^  ? ?[^ \t]/ && (line ~ /^ *-E/ || line ~ /^ +[^ ].*[^ ,]  +[^ ]/)) {
-		sub(/^ +/, "", line)
-		values++
-		if (!match(line, /  +/))
-			RSTART = length(line) + 1
-		value_name[values] = substr(line, 1, RSTART - 1)
-		line = substr(line, RSTART)
-		sub(/^ +/, "", line)
-		value_text[values] = line
-		part = "value"
-	} else if (part == "value" && line ~ /^ /) {
-		value_text[values] = join_words(value_text[values], line)
-	} else {
+	match(line, /^ */)
+	depth_ = RLENGTH
+	if (depth_ == 0) {
 		part = "Returns"
 		property["Returns"] = join_words(property["Returns"], line)
+		return
+	}
+	sub(/^ +/, "", line)
+	if (part == "value" && depth_ > value_depth) {
+		value_text[values] = join_words(value_text[values], line)
+		return
+	}
+	part = "value"
+	value_depth = depth_
+	values++
+	value_name[values] = ""
+	value_text[values] = line
+	if (match(line, /[^ ,]  +[^ ]/)) {
+		value_name[values] = substr(line, 1, RSTART)
+		value_text[values] = substr(line, RSTART + RLENGTH - 1)
+	} else if (line ~ /^-E/) {
+		value_name[values] = line
+		value_text[values] = ""
 	}
 }

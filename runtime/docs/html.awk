@@ -4,7 +4,7 @@
 END {
 	for (i = 1; i <= items; i++)
 		if (item_doc[i] != "" || item_kind[i] == "function")
-			anchored[item_name[i]] = 1
+			anchored[item_name[i]]++
 	for (name in also)
 		anchored[name] = 1
 	write_head()
@@ -51,8 +51,8 @@ function section_of(f)
 
 function write_family(f,    i)
 {
-	print "<section id=\"" section_of(f) "\">\n<h2>" family_name[f] ": " plain(one_line(f)) "</h2>"
-	out_text(rest_of_intro(f))
+	print "<section id=\"" section_of(f) "\">\n<h2>" family_name[f] "</h2>"
+	out_text(family_intro[f])
 	if (page_of(f) == "weft")
 		write_overview()
 	for (i = 1; i <= items; i++)
@@ -80,24 +80,37 @@ function write_overview(    line, text)
 	close(overview)
 }
 
-function write_heading(i, text)
+# A type and a macro may have the same name: the first has the anchor of that name.
+function write_heading(i, text,    id)
 {
-	printf "<h3 id=\"%s\"><a href=\"#%s\">%s</a></h3>\n", item_name[i], item_name[i], text
+	id = item_name[i]
+	if (placed[id]++)
+		id = id "." item_kind[i]
+	printf "<h3 id=\"%s\"><a href=\"#%s\">%s</a></h3>\n", id, id, text
 }
 
 function write_type(i)
 {
 	write_heading(i, item_name[i])
 	print "<pre>" linked(shown(i, 80), i) "</pre>"
-	out_text(item_doc[i])
+	write_contract(item_doc[i])
 }
 
-function write_function(i,    k)
+function write_function(i)
 {
-	take_contract(item_doc[i])
 	write_heading(i, item_name[i] "()")
 	print "<pre>" linked(shown(i, 80), i) "</pre>"
+	write_contract(item_doc[i])
+}
+
+function write_contract(text,    k)
+{
+	take_contract(text)
 	out_text(told)
+	for (k in has)
+		break
+	if (params == 0 && k == "")
+		return
 	print "<dl>"
 	for (k = 1; k <= params; k++)
 		write_entry("<code>" plain(param_name[k]) "</code>", words(param_text[k]))
@@ -110,7 +123,8 @@ function write_function(i,    k)
 		return
 	print "<table class=\"values\">"
 	for (k = 1; k <= values; k++)
-		print "<tr><td>" words(value_name[k]) "</td><td>" words(value_text[k]) "</td></tr>"
+		print value_name[k] == "" ? "<tr><td colspan=\"2\">" words(value_text[k]) "</td></tr>" : \
+			"<tr><td>" words(value_name[k]) "</td><td>" words(value_text[k]) "</td></tr>"
 	print "</table>"
 }
 

@@ -26,7 +26,7 @@ function write_page(f)
 	write_name(f)
 	write_synopsis(f)
 	heading("DESCRIPTION")
-	out_text(rest_of_intro(f))
+	out_text(family_intro[f])
 	if (page_of(f) == "weft")
 		write_overview()
 	write_types(f)
@@ -113,14 +113,14 @@ function bold_code(line)
 }
 
 # With the names of parameters, which stand before a comma or a parenthesis, in italics.
-function bold_prototype(line,    done, at, length_)
+function bold_prototype(line,    done, at, width)
 {
-	while (match(line, /[ *][a-z_][a-z0-9_]*[,)]/)) {
+	while (match(line, /[ *][a-z_][a-z0-9_]*(\[\])?[,)]/)) {
 		at = RSTART
-		length_ = RLENGTH
+		width = RLENGTH
 		done = done code_escaped(substr(line, 1, at))
-		done = done "\\fI" substr(line, at + 1, length_ - 2) "\\fB"
-		line = substr(line, at + length_ - 1)
+		done = done "\\fI" substr(line, at + 1, width - 2) "\\fB"
+		line = substr(line, at + width - 1)
 	}
 	return "\\fB" done code_escaped(line) "\\fR"
 }
@@ -138,7 +138,7 @@ function write_types(f,    i, any)
 		put(".fi")
 		put(".RS 4")
 		fresh = 1
-		out_text(item_doc[i])
+		write_contract(item_doc[i])
 		put(".RE")
 	}
 }
@@ -154,15 +154,22 @@ function write_functions(f,    i, any)
 	}
 }
 
-function write_function(i,    k)
+function write_function(i)
 {
-	take_contract(item_doc[i])
 	subheading(item_name[i] "()")
 	put(".nf")
 	put_lines(shown(i, 72), 1)
 	put(".fi")
 	fresh = 0
+	write_contract(item_doc[i])
+}
+
+# What is said of one declaration; the list at its end without blank lines.
+function write_contract(text,    k)
+{
+	take_contract(text)
 	out_text(told)
+	begin_aligned = 1
 	for (k = 1; k <= params; k++)
 		out_aligned("\\fI" plain(param_name[k]) "\\fR", param_text[k])
 	write_property("Switches")
@@ -170,10 +177,22 @@ function write_function(i,    k)
 	write_property("Ownership")
 	write_property("Returns")
 	if (values > 0) {
-		put(".RS")
+		put(".RS 12")
 		for (k = 1; k <= values; k++)
-			out_tagged(words(value_name[k]), value_text[k])
+			write_value(value_name[k], value_text[k])
 		put(".RE")
+	}
+	if (!begin_aligned)
+		put(".PD")
+}
+
+function write_value(name, text)
+{
+	if (name != "") {
+		out_tagged(words(name), text, " 14")
+	} else {
+		put(".PP")
+		put(guarded(words(text)))
 	}
 }
 
@@ -186,13 +205,16 @@ function write_property(name)
 function out_aligned(tag, text)
 {
 	out_tagged(tag, text, " 12")
+	if (begin_aligned)
+		put(".PD 0")
+	begin_aligned = 0
 }
 
 function out_tagged(tag, text, width)
 {
 	put(".TP" width)
 	put(guarded(tag))
-	put(guarded(words(text == "" ? "." : text)))
+	put(text == "" ? "\\&" : guarded(words(text)))
 	fresh = 0
 }
 

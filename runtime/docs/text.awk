@@ -55,7 +55,7 @@ function begin_entry(line, kind,    at)
 {
 	end_block()
 	sub(/^ +/, "", line)
-	at = match(line, kind == "" ? /  +/ : / +/)
+	at = match(line, kind == "" ? "  +" : " +")
 	block_key = substr(line, 1, at - 1)
 	block = substr(line, at + RLENGTH)
 	block_kind = "entry"
@@ -126,32 +126,29 @@ function one_line(family,    text)
 	return text
 }
 
-# The opening comment without its first paragraph if that is all in one_line().
-function rest_of_intro(family,    text, first)
-{
-	text = first = family_intro[family]
-	sub(/\n\n(.|\n)*$/, "", first)
-	gsub(/\n */, " ", first)
-	if (match(first, /\. ./) || !sub(/^([^\n]|\n[^\n])*\n\n+/, "", text))
-		return family_intro[family]
-	return text
-}
-
-# A prototype on lines of at most so many columns.
+# A prototype on lines of at most so many columns, broken between parameters.
 function folded(code, columns,    text, at, margin)
 {
 	gsub(/[ \t]*\n[ \t]*/, " ", code)
-	while (length(margin code) > columns) {
-		at = columns - length(margin)
-		while (at > 1 && substr(code, at - 1, 2) != ", ")
-			at--
-		if (at <= 1)
-			break
-		text = text margin substr(code, 1, at - 1) "\n"
-		code = substr(code, at + 1)
+	while (length(margin code) > columns && (at = break_of(code, columns - length(margin), margin == "")) > 0) {
+		text = text margin substr(code, 1, at) "\n"
+		code = substr(code, at + 2)
 		margin = "    "
 	}
 	return text margin code
+}
+
+# Where the last comma is in so many columns that is in no more than the outer parentheses.
+function break_of(code, columns, is_first,    i, depth_, sign, found)
+{
+	depth_ = is_first ? 0 : 1
+	for (i = 1; i <= columns; i++) {
+		sign = substr(code, i, 1)
+		depth_ += sign == "(" ? 1 : sign == ")" ? -1 : 0
+		if (sign == "," && depth_ == 1)
+			found = i
+	}
+	return found
 }
 
 # How code is shown: prototypes folded, all else as written.
