@@ -91,6 +91,7 @@ WEFT_API void weft_more(void);'
 	check is_found 'weft_sample_open: says nothing of -EINVAL' $of 's/-EINVAL  path.*/-EINVAL/;/ fn is$/d'
 	check is_found 'weft_sample_open: lists -ENFILE twice' $of 's/-EMFILE, /-ENFILE, /'
 	check is_found 'weft_sample_open: lists -ENONE, which is no error' $of 's/-EMFILE, /-ENONE, /'
+	check is_found 'weft_sample_open: does not say which errors' $of 's/as open(2)$/as it comes/'
 	check is_found 'weft_sample_open: has no parameter where' $of 's/@param path /@param where /'
 	check is_found 'weft_sample_count: returns nothing' $of '/Count samples/,/^WEFT_API/s/ \* Context.*/&\
  *\

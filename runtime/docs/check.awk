@@ -95,24 +95,27 @@ function check_return(i,    k, errors, parts, last, n)
 	for (k = 1; k <= values; k++) {
 		last = split(value_name[k], parts, /, */)
 		for (n = 1; n <= last; n++)
-			errors += check_error(i, parts[n])
+			errors += check_error(i, parts[n], value_text[k])
 		if (value_text[k] == "")
 			wrong(i, "says nothing of " value_name[k])
 	}
 	if (item_code[i] ~ /^(int|ssize_t|long) / && errors == 0 &&
-	    property["Returns"] !~ /never fails|what weft_[a-z0-9_]+\(\) returns/)
+	    property["Returns"] !~ /never fails|weft_[a-z0-9_]+\(\)/)
 		wrong(i, "lists no error, nor says of what it returns that it never fails")
 	if (property["Returns"] ~ /-E[A-Z]/)
 		wrong(i, "names an error outside of its list")
-	if (property["Returns"] ~ /or$/ && values == 0)
+	if (property["Returns"] ~ /(^| )or:?$/ && values == 0)
 		wrong(i, "has no list after \"or\"")
 }
 
-# Whether it is an error. Their names are those of the system, given as errnos.
-function check_error(i, name)
+# Whether it is an error. Their names are those of the system, given as errnos; "and others" is a
+# closed list only where a manual page has it.
+function check_error(i, name, when)
 {
 	if (name !~ /^-E/)
 		return 0
+	if (sub(/ and others$/, "", name) && when !~ /[a-z]\([1-8]\)/)
+		wrong(i, "does not say which errors the others are")
 	if (listed[name]++)
 		wrong(i, "lists " name " twice")
 	if (errnos != "" && index(" " errnos " ", " " substr(name, 2) " ") == 0)

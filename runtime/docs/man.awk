@@ -229,8 +229,8 @@ function write_errors(f,    i, k, n, order, count, who, parts, last, functions)
 		for (k = 1; k <= values; k++) {
 			last = split(value_name[k], parts, /, */)
 			for (n = 1; n <= last; n++)
-				if (parts[n] ~ /^-E/)
-					count = note_error(parts[n], item_name[i] "()", value_text[k], count, order, who)
+				if (match(parts[n], /^-E[A-Z0-9]+/))
+					count = note_error(substr(parts[n], 1, RLENGTH), item_name[i] "()", value_text[k], count, order, who)
 		}
 	}
 	if (!functions)
@@ -254,16 +254,6 @@ function note_error(name, function_, when, count, order, who)
 		who[name] = who[name] "; "
 	who[name] = who[name] function_ ": " when
 	return count
-}
-
-function sort(list, count,    i, k, one)
-{
-	for (i = 2; i <= count; i++) {
-		one = list[i]
-		for (k = i - 1; k >= 1 && list[k] > one; k--)
-			list[k + 1] = list[k]
-		list[k + 1] = one
-	}
 }
 
 # The pages of the system that a family's comments name.

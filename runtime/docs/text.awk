@@ -2,8 +2,8 @@
 # out_paragraph, out_code, out_entry, out_lists_end, plain and marked.
 #
 # Lines at the margin are a paragraph. "- text" and "1. text" are entries of a list, "  word  text" is
-# one with a word to be explained; their further lines stand deeper. What else is indented, by four
-# columns or a tab, is an example. Marked are `this`, function(), manual(3), -ERRNO and WEFT_NAMES.
+# one with a word to be explained, as are "    word  text" and more of the kind; their further lines
+# stand deeper. What else is indented, by four columns or a tab, is an example. Marked are `this`, function(), manual(3), -ERRNO and WEFT_NAMES.
 
 function out_text(text,    lines, last, i, line)
 {
@@ -71,17 +71,56 @@ function continue_block(line)
 		block_kind = "paragraph"
 }
 
-function end_block()
+function end_block(    kind)
 {
-	if (block_kind != "entry" && block_kind != "")
+	kind = block_kind
+	if (kind == "code") {
+		block = without_margin(block)
+		if (is_list(block))
+			kind = "list"
+	}
+	if (kind == "code" || kind == "paragraph")
 		out_lists_end()
-	if (block_kind == "code")
-		out_code(without_margin(block))
-	else if (block_kind == "entry")
+	if (kind == "code")
+		out_code(block)
+	else if (kind == "list")
+		out_list(block)
+	else if (kind == "entry")
 		out_entry(block_key, block)
-	else if (block_kind == "paragraph")
+	else if (kind == "paragraph")
 		out_paragraph(block)
 	block = block_kind = block_key = ""
+}
+
+# Whether each line of a block is a word and what it means, or goes on with that.
+function is_list(text,    lines, last, i, entries)
+{
+	last = split(text, lines, "\n")
+	for (i = 1; i <= last; i++) {
+		if (lines[i] ~ /^[A-Za-z0-9_()`*.-]+  +[^ ]/)
+			entries++
+		else if (entries == 0 || lines[i] !~ /^    /)
+			return 0
+	}
+	return entries > 1
+}
+
+function out_list(text,    lines, last, i, key, rest)
+{
+	last = split(text, lines, "\n")
+	for (i = 1; i <= last; i++) {
+		if (lines[i] ~ /^[^ ]/) {
+			if (i > 1)
+				out_entry(key, rest)
+			match(lines[i], /  +/)
+			key = substr(lines[i], 1, RSTART - 1)
+			rest = substr(lines[i], RSTART + RLENGTH)
+		} else {
+			sub(/^ +/, "", lines[i])
+			rest = rest " " lines[i]
+		}
+	}
+	out_entry(key, rest)
 }
 
 function without_margin(text,    lines, last, i, margin)
@@ -164,4 +203,14 @@ function spaced_lines(code,    lines, last, i)
 	for (i = 2; i <= last; i++)
 		code = code "\n" spaced(lines[i])
 	return code
+}
+
+function sort(list, count,    i, k, one)
+{
+	for (i = 2; i <= count; i++) {
+		one = list[i]
+		for (k = i - 1; k >= 1 && list[k] > one; k--)
+			list[k + 1] = list[k]
+		list[k + 1] = one
+	}
 }

@@ -14,6 +14,10 @@
  *                    goes on
  *   `two words`      the other
  *
+ *     WEFT_SAMPLE_TWO  stands deeper, and
+ *                      goes on
+ *     other            is like it
+ *
  * - an entry
  * - another, that goes
  *   on
@@ -78,6 +82,7 @@ struct weft_sample_numbers {
  *   -EINVAL  path is NULL, or
  *            fn is
  *   -EMFILE, -ENFILE  no descriptor left
+ *   -ENOENT and others  as open(2)
  *   what was raised
  */
 WEFT_API int weft_sample_open(weft_sample **ret_sample, const char *path,
