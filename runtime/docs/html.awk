@@ -123,8 +123,8 @@ function write_contract(text,    k)
 		return
 	print "<table class=\"values\">"
 	for (k = 1; k <= values; k++)
-		print value_name[k] == "" ? "<tr><td colspan=\"2\">" words(value_text[k]) "</td></tr>" : \
-			"<tr><td>" words(value_name[k]) "</td><td>" words(value_text[k]) "</td></tr>"
+		print "<tr>" (value_name[k] == "" ? "<td colspan=\"2\">" : "<td>" words(value_name[k]) "</td><td>") \
+			words(value_text[k]) "</td></tr>"
 	print "</table>"
 }
 
