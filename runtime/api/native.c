@@ -28,6 +28,11 @@ static struct weft__run whole_program = {
 	.waiters = {&whole_program.waiters, &whole_program.waiters},
 	.idlers = {&whole_program.idlers, &whole_program.idlers}};
 
+void weft__use_threads(void)
+{
+	weft__on_threads = true;
+}
+
 void weft__enter(void)
 {
 	if (weft__unlikely(weft__on_threads))
@@ -99,6 +104,16 @@ int weft__enter_wait(int64_t deadline_ns)
 	if (deadline_ns < 0)
 		return -EINVAL;
 	if (weft__me() == NULL)
+		return -EPERM;
+	weft__enter();
+	return 0;
+}
+
+int weft__enter_here(int64_t deadline_ns)
+{
+	if (deadline_ns < 0)
+		return -EINVAL;
+	if (weft__run_here() == NULL)
 		return -EPERM;
 	weft__enter();
 	return 0;
@@ -199,6 +214,8 @@ int weft__wait_begin(struct weft__link *queue, struct weft__wait *wait, int64_t 
 	weft_timeout *scope;
 	int err;
 
+	if (weft__unlikely(me == NULL))
+		return deadline_ns == 0 ? -ETIMEDOUT : -EPERM;
 	if (weft__unlikely(weft__on_wait != NULL))
 		weft__on_wait(me);
 	scope = me->timeouts == NULL ? NULL : soonest_timeout(me);
