@@ -142,6 +142,9 @@ int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t dea
 int weft__wait_begin(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns);
 int weft__wait_finish(struct weft__wait *wait);
 
+/** What weft__wait_in() does after weft__wait_begin(), for who has to say something in between. */
+int weft__wait_rest(struct weft__wait *wait);
+
 /** weft__wait_in(), but only weft__wait_end() ends it. */
 int weft__wait_firmly(struct weft__link *queue, struct weft__wait *wait);
 

@@ -240,14 +240,17 @@ int weft__wait_finish(struct weft__wait *wait)
 	return wait->scope == NULL ? -ETIMEDOUT : expire(wait->scope);
 }
 
+int weft__wait_rest(struct weft__wait *wait)
+{
+	park(wait->task, wait, wait->until_ns);
+	return weft__wait_finish(wait);
+}
+
 int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns)
 {
 	int err = weft__wait_begin(queue, wait, deadline_ns);
 
-	if (err != 0)
-		return err;
-	park(wait->task, wait, wait->until_ns);
-	return weft__wait_finish(wait);
+	return err != 0 ? err : weft__wait_rest(wait);
 }
 
 int weft__wait_firmly(struct weft__link *queue, struct weft__wait *wait)

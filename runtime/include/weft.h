@@ -18,6 +18,7 @@
 #include <weft/task.h>
 #include <weft/wait.h>
 #include <weft/sync.h>
+#include <weft/queue.h>
 #include <weft/io.h>
 
 #endif
