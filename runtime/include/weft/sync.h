@@ -514,8 +514,8 @@ WEFT_API int weft_condition_free(weft_condition *condition);
  * Release the lock of a condition, wait until it is notified, and take the lock again.
  *
  * The lock is released however often the caller has taken it, and taken as often again, even when
- * the wait fails, however long that takes. What one waits for may have been changed back by then, so
- * one looks again:
+ * the wait fails, however long that takes. What one waits for may have been changed back by then,
+ * so one looks again:
  *
  *     while (err == 0 && queue_is_empty())
  *         err = weft_condition_wait(condition, deadline_ns);
