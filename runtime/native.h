@@ -98,6 +98,9 @@ struct weft_task {
 /** Whether tasks are threads. Set before the first task is made, if at all. */
 extern bool weft__on_threads;
 
+/** Have tasks be threads, without the shim; for tests. */
+WEFT__SHARED void weft__use_threads(void);
+
 /** Called at the beginning of each wait that can be raised in; for tests. Entered. */
 extern void (*weft__on_wait)(weft_task *task);
 
@@ -105,11 +108,17 @@ extern void (*weft__on_wait)(weft_task *task);
 weft_task *weft__me(void);
 
 /** Keep the other tasks out, for a few instructions. Context: a task, or the loop. */
-void weft__enter(void);
-void weft__leave(void);
+WEFT__SHARED void weft__enter(void);
+WEFT__SHARED void weft__leave(void);
 
 /** weft__enter() for what may wait: 0, -EINVAL for a bad deadline, -EPERM: the caller is no task. */
 int weft__enter_wait(int64_t deadline_ns);
+
+/**
+ * weft__enter() for what wakes others, or does not always wait, so that callbacks of the loop may
+ * call it: 0, -EINVAL for a bad deadline, -EPERM: the thread runs no tasks.
+ */
+int weft__enter_here(int64_t deadline_ns);
 
 /**
  * Wait until weft__wait_end(), in a queue of the caller's or (NULL) in none. Entered; in the meantime
@@ -119,6 +128,7 @@ int weft__enter_wait(int64_t deadline_ns);
  *
  * @return what it was ended with, or
  *   -ETIMEDOUT  the deadline has come
+ *   -EPERM      the caller is no task, and the deadline not 0
  *   what was raised
  */
 int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns);
@@ -131,6 +141,9 @@ int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t dea
  */
 int weft__wait_begin(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns);
 int weft__wait_finish(struct weft__wait *wait);
+
+/** What weft__wait_in() does after weft__wait_begin(), for who has to say something in between. */
+int weft__wait_rest(struct weft__wait *wait);
 
 /** weft__wait_in(), but only weft__wait_end() ends it. */
 int weft__wait_firmly(struct weft__link *queue, struct weft__wait *wait);

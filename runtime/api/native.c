@@ -28,6 +28,11 @@ static struct weft__run whole_program = {
 	.waiters = {&whole_program.waiters, &whole_program.waiters},
 	.idlers = {&whole_program.idlers, &whole_program.idlers}};
 
+void weft__use_threads(void)
+{
+	weft__on_threads = true;
+}
+
 void weft__enter(void)
 {
 	if (weft__unlikely(weft__on_threads))
@@ -99,6 +104,16 @@ int weft__enter_wait(int64_t deadline_ns)
 	if (deadline_ns < 0)
 		return -EINVAL;
 	if (weft__me() == NULL)
+		return -EPERM;
+	weft__enter();
+	return 0;
+}
+
+int weft__enter_here(int64_t deadline_ns)
+{
+	if (deadline_ns < 0)
+		return -EINVAL;
+	if (weft__run_here() == NULL)
 		return -EPERM;
 	weft__enter();
 	return 0;
@@ -199,6 +214,8 @@ int weft__wait_begin(struct weft__link *queue, struct weft__wait *wait, int64_t 
 	weft_timeout *scope;
 	int err;
 
+	if (weft__unlikely(me == NULL))
+		return deadline_ns == 0 ? -ETIMEDOUT : -EPERM;
 	if (weft__unlikely(weft__on_wait != NULL))
 		weft__on_wait(me);
 	scope = me->timeouts == NULL ? NULL : soonest_timeout(me);
@@ -223,14 +240,17 @@ int weft__wait_finish(struct weft__wait *wait)
 	return wait->scope == NULL ? -ETIMEDOUT : expire(wait->scope);
 }
 
+int weft__wait_rest(struct weft__wait *wait)
+{
+	park(wait->task, wait, wait->until_ns);
+	return weft__wait_finish(wait);
+}
+
 int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns)
 {
 	int err = weft__wait_begin(queue, wait, deadline_ns);
 
-	if (err != 0)
-		return err;
-	park(wait->task, wait, wait->until_ns);
-	return weft__wait_finish(wait);
+	return err != 0 ? err : weft__wait_rest(wait);
 }
 
 int weft__wait_firmly(struct weft__link *queue, struct weft__wait *wait)

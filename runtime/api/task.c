@@ -168,7 +168,7 @@ void weft__thread_ends(weft_task *task)
 	if (task->fn != NULL)
 		finish(task);
 	else
-		call_deferred(task);
+		say_ended(task);
 	weft_release(task);
 }
 

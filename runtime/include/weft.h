@@ -17,6 +17,8 @@
 #include <weft/base.h>
 #include <weft/task.h>
 #include <weft/wait.h>
+#include <weft/sync.h>
+#include <weft/queue.h>
 #include <weft/io.h>
 
 #endif
