@@ -98,15 +98,18 @@ struct weft_task {
 /** Whether tasks are threads. Set before the first task is made, if at all. */
 extern bool weft__on_threads;
 
+/** Have tasks be threads, without the shim; for tests. */
+WEFT__SHARED void weft__use_threads(void);
+
 /** Called at the beginning of each wait that can be raised in; for tests. Entered. */
-extern void (*weft__on_wait)(weft_task *task);
+extern WEFT__SHARED void (*weft__on_wait)(weft_task *task);
 
 /** The task that calls; NULL: the thread runs none. Makes one of a thread of a patched program. */
 weft_task *weft__me(void);
 
 /** Keep the other tasks out, for a few instructions. Context: a task, or the loop. */
-void weft__enter(void);
-void weft__leave(void);
+WEFT__SHARED void weft__enter(void);
+WEFT__SHARED void weft__leave(void);
 
 /** weft__enter() for what may wait: 0, -EINVAL for a bad deadline, -EPERM: the caller is no task. */
 int weft__enter_wait(int64_t deadline_ns);

@@ -28,6 +28,11 @@ static struct weft__run whole_program = {
 	.waiters = {&whole_program.waiters, &whole_program.waiters},
 	.idlers = {&whole_program.idlers, &whole_program.idlers}};
 
+void weft__use_threads(void)
+{
+	weft__on_threads = true;
+}
+
 void weft__enter(void)
 {
 	if (weft__unlikely(weft__on_threads))

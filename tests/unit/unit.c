@@ -88,6 +88,18 @@ void yield(unsigned int times)
 		weft_yield();
 }
 
+void until_waits(weft_task *task)
+{
+	bool waits = false;
+
+	while (!waits) {
+		weft_yield();
+		weft__enter();
+		waits = task->wait != NULL && !task->wait->over;
+		weft__leave();
+	}
+}
+
 void on_foreign_thread(void (*run)(void *arg), void *arg)
 {
 	pthread_t thread;
