@@ -117,6 +117,12 @@ WEFT__SHARED void weft__leave(void);
 int weft__enter_wait(int64_t deadline_ns);
 
 /**
+ * weft__enter() for what wakes others, or does not always wait, so that callbacks of the loop may
+ * call it: 0, -EINVAL for a bad deadline, -EPERM: the thread runs no tasks.
+ */
+int weft__enter_here(int64_t deadline_ns);
+
+/**
  * Wait until weft__wait_end(), in a queue of the caller's or (NULL) in none. Entered; in the meantime
  * it is left.
  *
@@ -124,6 +130,7 @@ int weft__enter_wait(int64_t deadline_ns);
  *
  * @return what it was ended with, or
  *   -ETIMEDOUT  the deadline has come
+ *   -EPERM      the caller is no task, and the deadline not 0
  *   what was raised
  */
 int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns);

@@ -126,6 +126,16 @@ int weft__enter_wait(int64_t deadline_ns)
 	return 0;
 }
 
+int weft__enter_here(int64_t deadline_ns)
+{
+	if (deadline_ns < 0)
+		return -EINVAL;
+	if (weft__run_here() == NULL)
+		return -EPERM;
+	weft__enter();
+	return 0;
+}
+
 static void park_on_word(weft_task *me, const struct weft__wait *wait, int64_t deadline_ns)
 {
 	struct timespec until = {.tv_sec = (time_t)(deadline_ns / WEFT_S),
@@ -229,6 +239,8 @@ int weft__wait_begin(struct weft__link *queue, struct weft__wait *wait, int64_t 
 	weft_timeout *scope;
 	int err;
 
+	if (weft__unlikely(me == NULL))
+		return deadline_ns == 0 ? -ETIMEDOUT : -EPERM;
 	if (weft__unlikely(weft__on_wait != NULL))
 		weft__on_wait(me);
 	scope = me->timeouts == NULL ? NULL : soonest_timeout(me);

@@ -22,7 +22,7 @@ extern "C" {
 typedef struct weft_object weft_object;
 
 /**
- * Name the object of a task, event, result or queue, that are objects all of them.
+ * Name the object of a task, event, result, latch or queue, that are objects all of them.
  *
  * Context    any
  */
