@@ -39,7 +39,8 @@ struct weft__wait {
 	weft_timeout *scope; /* whose time that is; NULL: the caller's */
 	int result;
 	bool over;
-	bool firm; /* nothing is raised in it */
+	bool firm;      /* nothing is raised in it */
+	bool timed_out; /* valid in the end: it was the caller's deadline that came */
 };
 
 /** Who is told that an object is ready, once. */
@@ -85,9 +86,10 @@ struct weft_task {
 	int error;
 	int raised; /* at its next wait; 0: nothing */
 	unsigned int refs;
-	bool started, killed;
-	bool in_run;                               /* patched: the thread is in weft_run() */
-	uint8_t ended;                             /* atomic, for who has not entered */
+	bool started, killed; /* atomic, for who has not entered */
+	uint8_t ended;        /* the same */
+	weft_task *outer;     /* patched: the thread's, outside of the weft_run()
+						      whose first task this is */
 	struct weft__call_later *deferred, *links; /* the last one; the first one */
 	struct weft__local_value *locals;
 	void *stack; /* own mode, NULL for that of a thread */
@@ -102,7 +104,7 @@ extern bool weft__on_threads;
 WEFT__SHARED void weft__use_threads(void);
 
 /** Called at the beginning of each wait that can be raised in; for tests. Entered. */
-extern void (*weft__on_wait)(weft_task *task);
+extern WEFT__SHARED void (*weft__on_wait)(weft_task *task);
 
 /** The task that calls; NULL: the thread runs none. Makes one of a thread of a patched program. */
 weft_task *weft__me(void);
@@ -144,6 +146,14 @@ int weft__wait_finish(struct weft__wait *wait);
 
 /** What weft__wait_in() does after weft__wait_begin(), for who has to say something in between. */
 int weft__wait_rest(struct weft__wait *wait);
+/**
+ * Wait until a time has come. Entered; in the meantime it is left.
+ *
+ * Switches   yes, if another task is ready, however soon it comes
+ *
+ * @return 0, or what was raised; that may be -ETIMEDOUT
+ */
+int weft__wait_time(int64_t until_ns);
 
 /** weft__wait_in(), but only weft__wait_end() ends it. */
 int weft__wait_firmly(struct weft__link *queue, struct weft__wait *wait);
@@ -178,6 +188,9 @@ void weft__raise(weft_task *task, int error);
 
 /** The caller's run; in a patched program there is always one. NULL: the thread runs no tasks. */
 struct weft__run *weft__run_here(void);
+
+/** Whether a task that has not ended is another thread's: in own mode each run is one thread's. */
+bool weft__out_of_reach(const weft_task *task);
 
 /** Fill in the record of a task that has not started, with one reference. */
 void weft__record_init(weft_task *task, struct weft__run *run);
