@@ -3,14 +3,17 @@
 
 #include <pthread.h>
 
+#include "coroutine.h"
 #include "native_stack.h"
 
 static pthread_key_t key;
 static bool has_key;
 
+/* Coroutines first: their stacks go to the list that is then given back. */
 static void end_thread(void *unused)
 {
 	(void)unused;
+	weft__co_thread_ends();
 	weft__stack_thread_ends();
 }
 
