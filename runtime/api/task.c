@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "coroutine.h"
 #include "crew.h"
 #include "hub.h"
 #include "native_stack.h"
@@ -451,6 +452,7 @@ static int run_own(struct own_run *own, weft_func *fn, void *arg, void **ret_val
 	own->run.carrier = carrier;
 	carrier->run = &own->run;
 	weft__task_init(&own->first->task, carrier);
+	weft__co_lend(&own->first->task);
 	carrier->tasks = 1;
 	weft__current = &own->first->task;
 
@@ -460,6 +462,7 @@ static int run_own(struct own_run *own, weft_func *fn, void *arg, void **ret_val
 	if (ret_value != NULL)
 		*ret_value = own->first->value;
 
+	weft__co_take_back(&own->first->task);
 	weft__current = NULL;
 	weft__hub_of = NULL;
 	weft__hub_close(carrier);
