@@ -146,6 +146,7 @@ int weft__wait_finish(struct weft__wait *wait);
 
 /** What weft__wait_in() does after weft__wait_begin(), for who has to say something in between. */
 int weft__wait_rest(struct weft__wait *wait);
+
 /**
  * Wait until a time has come. Entered; in the meantime it is left.
  *
