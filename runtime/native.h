@@ -27,6 +27,7 @@
 #include <pthread.h>
 
 #include "list.h"
+#include "monkey.h"
 #include "scheduler.h"
 #include "weft.h"
 
@@ -94,11 +95,9 @@ struct weft_task {
 	struct weft__local_value *locals;
 	void *stack; /* own mode, NULL for that of a thread */
 	size_t stack_bytes;
-	uint32_t woken; /* patched: a futex word */
+	uint32_t woken;           /* patched: a futex word */
+	struct weft__task *at_fd; /* patched: its thread, while it waits for a descriptor */
 };
-
-/** Whether tasks are threads. Set before the first task is made, if at all. */
-extern bool weft__on_threads;
 
 /** Have tasks be threads, without the shim; for tests. */
 WEFT__SHARED void weft__use_threads(void);

@@ -210,7 +210,8 @@ static int start_thread(weft_task *task, size_t stack_bytes)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, (stack_bytes + 4095) & ~(size_t)4095);
-	err = pthread_create(&thread, &attr, thread_main, task);
+	err = weft__shim == NULL ? pthread_create(&thread, &attr, thread_main, task)
+				 : weft__shim->create(&thread, &attr, thread_main, task);
 	pthread_attr_destroy(&attr);
 	return -err;
 }
@@ -516,7 +517,7 @@ int weft_run(weft_func *fn, void *arg, void **ret_value)
 
 	if (fn == NULL)
 		return -EINVAL;
-	if (weft__on_threads)
+	if (weft__on_threads || weft__patched())
 		return run_on_thread(fn, arg, ret_value);
 	if (weft__carrier_here() != NULL)
 		return -EPERM;

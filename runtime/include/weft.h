@@ -21,5 +21,6 @@
 #include <weft/sync.h>
 #include <weft/queue.h>
 #include <weft/io.h>
+#include <weft/monkey.h>
 
 #endif
