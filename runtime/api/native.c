@@ -175,7 +175,7 @@ void weft__wait_end(struct weft__wait *wait, int result)
 	if (weft__unlikely(weft__on_threads)) {
 		__atomic_store_n(&task->woken, 1, __ATOMIC_RELAXED);
 		syscall(SYS_futex, &task->woken, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-		if (task->at_fd != NULL)
+		if (task->at_fd != NULL && weft__shim != NULL)
 			weft__shim->end_wait(task->at_fd);
 	} else {
 		weft__wake(&task->task, 0);
