@@ -33,16 +33,14 @@ void weft__use_threads(void)
 	weft__on_threads = true;
 }
 
-void weft__enter(void)
+void weft__enter_threads(void)
 {
-	if (weft__unlikely(weft__on_threads))
-		pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&lock);
 }
 
-void weft__leave(void)
+void weft__leave_threads(void)
 {
-	if (weft__unlikely(weft__on_threads))
-		pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&lock);
 }
 
 static void end_with_thread(void *task)
@@ -54,7 +52,7 @@ static void end_with_thread(void *task)
 static void begin(void)
 {
 	pthread_key_create(&at_thread_end, end_with_thread);
-	pthread_atfork(weft__enter, weft__leave, weft__leave);
+	pthread_atfork(weft__enter_threads, weft__leave_threads, weft__leave_threads);
 }
 
 weft_task *weft__adopt(weft_task *task)
@@ -65,7 +63,7 @@ weft_task *weft__adopt(weft_task *task)
 	return task;
 }
 
-static weft_task *of_this_thread(void)
+weft_task *weft__me_of_thread(void)
 {
 	weft_task *task;
 
@@ -77,13 +75,6 @@ static weft_task *of_this_thread(void)
 	weft__record_init(task, &whole_program);
 	task->started = true;
 	return weft__adopt(task);
-}
-
-weft_task *weft__me(void)
-{
-	if (weft__unlikely(weft__on_threads))
-		return of_this_thread();
-	return weft__current == NULL ? NULL : weft__container(weft__current, weft_task, task);
 }
 
 struct weft__run *weft__run_here(void)
