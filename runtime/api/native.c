@@ -32,16 +32,14 @@ void weft__use_threads(void)
 	weft__on_threads = true;
 }
 
-void weft__enter(void)
+void weft__enter_threads(void)
 {
-	if (weft__unlikely(weft__on_threads))
-		pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&lock);
 }
 
-void weft__leave(void)
+void weft__leave_threads(void)
 {
-	if (weft__unlikely(weft__on_threads))
-		pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&lock);
 }
 
 static void end_with_thread(void *task)
@@ -59,13 +57,13 @@ static void begin_child(void)
 	whole_program.tasks = 0;
 	if (of_thread != NULL)
 		of_thread->run->tasks = of_thread->fn != NULL ? 1 : 0;
-	weft__leave();
+	weft__leave_threads();
 }
 
 static void begin(void)
 {
 	pthread_key_create(&at_thread_end, end_with_thread);
-	pthread_atfork(weft__enter, weft__leave, begin_child);
+	pthread_atfork(weft__enter_threads, weft__leave_threads, begin_child);
 }
 
 weft_task *weft__adopt(weft_task *task)
@@ -76,10 +74,12 @@ weft_task *weft__adopt(weft_task *task)
 	return task;
 }
 
-static weft_task *of_this_thread(void)
+weft_task *weft__me_of_thread(void)
 {
 	weft_task *task;
 
+	if (!weft__on_threads && !weft__patched())
+		return NULL;
 	if (weft__likely(of_thread != NULL))
 		return of_thread;
 	task = calloc(1, sizeof(*task));
@@ -88,15 +88,6 @@ static weft_task *of_this_thread(void)
 	weft__record_init(task, &whole_program);
 	task->started = true;
 	return weft__adopt(task);
-}
-
-weft_task *weft__me(void)
-{
-	if (weft__unlikely(weft__on_threads))
-		return of_this_thread();
-	if (weft__current != NULL)
-		return weft__container(weft__current, weft_task, task);
-	return weft__patched() ? of_this_thread() : NULL;
 }
 
 struct weft__run *weft__run_here(void)

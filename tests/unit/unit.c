@@ -96,9 +96,9 @@ void until_waits(weft_task *task)
 
 	while (!waits) {
 		weft_yield();
-		weft__enter();
+		weft__enter_threads();
 		waits = task->wait != NULL && !task->wait->over;
-		weft__leave();
+		weft__leave_threads();
 	}
 }
 
