@@ -53,7 +53,8 @@
 #define WARM_BYTES ((size_t)64 * 1024 * 1024) /* by the pool */
 
 struct chunk {
-	struct weft__link link; /* among those of its kind with a free slot, if it has one */
+	struct weft__link
+		link; /* among those of its kind with a free slot, or all that have none */
 	char *start;
 	unsigned int kind;
 	unsigned int slots;
@@ -76,6 +77,7 @@ struct kept {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct weft__link vacant[KINDS]; /* the lock's, as the chunks are */
+static struct weft__link full;          /* only so that who looks for leaks finds them */
 static size_t warm_bytes;
 static bool marks_refused; /* guards are mappings of their own; atomic */
 
@@ -117,6 +119,7 @@ static void begin_pool(void)
 {
 	for (unsigned int kind = 0; kind < KINDS; kind++)
 		weft__list_init(&vacant[kind]);
+	weft__list_init(&full);
 	pthread_atfork(lock_pool, unlock_pool, unlock_pool);
 }
 
@@ -164,6 +167,12 @@ static bool make_guard(char *start)
 	return weft__raw(SYS_mprotect, start, GUARD_BYTES, PROT_NONE) == 0;
 }
 
+static void move(struct chunk *chunk, struct weft__link *list)
+{
+	weft__list_remove(&chunk->link);
+	weft__list_append(list, &chunk->link);
+}
+
 /* Context: the lock. */
 static unsigned int take_slot(struct chunk *chunk)
 {
@@ -176,7 +185,7 @@ static unsigned int take_slot(struct chunk *chunk)
 	chunk->free &= ~bit;
 	chunk->warm &= ~bit;
 	if (chunk->free == 0)
-		weft__list_remove(&chunk->link);
+		move(chunk, &full);
 	return index;
 }
 
@@ -185,12 +194,11 @@ static bool free_slot(struct chunk *chunk, uint64_t bit, bool warm)
 {
 	if (!warm && (chunk->free | bit) == all_slots(chunk)) {
 		warm_bytes -= (size_t)__builtin_popcountll(chunk->warm) * bytes_of(chunk->kind);
-		if (chunk->free != 0)
-			weft__list_remove(&chunk->link);
+		weft__list_remove(&chunk->link);
 		return true;
 	}
 	if (chunk->free == 0)
-		weft__list_append(&vacant[chunk->kind], &chunk->link);
+		move(chunk, &vacant[chunk->kind]);
 	chunk->free |= bit;
 	if (warm) {
 		chunk->warm |= bit;
