@@ -166,7 +166,7 @@ context_start_passed:
 weft__context_prepare_passed:
 	.cfi_startproc
 	and	$-16, %rdi
-	lea	-80(%rdi), %rax
+	lea	-72(%rdi), %rax
 	xor	%ecx, %ecx
 	stmxcsr	(%rax)
 	movl	%ecx, 4(%rax)

@@ -590,6 +590,24 @@ Test(greenlet, a_switch_keeps_the_callee_saved_registers)
 		free_co(cos[i]);
 }
 
+/* noinline: it has a frame, whose address is a multiple of 16 if the stack was aligned (System V ABI). */
+static __attribute__((noinline)) void *save_frame(void *ret_frame)
+{
+	*(uintptr_t *)ret_frame = (uintptr_t)__builtin_frame_address(0);
+	return NULL;
+}
+
+Test(greenlet, a_stack_is_aligned_when_its_function_is_called)
+{
+	weft_co *co = make(save_frame);
+	uintptr_t frame = 1;
+
+	go(co, &frame);
+
+	cr_assert_eq(frame % 16, 0, "%#lx", frame);
+	free_co(co);
+}
+
 static size_t fill_pages(size_t pages)
 {
 	volatile char page[4096];
