@@ -19,6 +19,9 @@
 #include <weft/greenlet.h>
 #include <weft/generator.h>
 #include <weft/wait.h>
+#include <weft/sync.h>
+#include <weft/queue.h>
 #include <weft/io.h>
+#include <weft/monkey.h>
 
 #endif
