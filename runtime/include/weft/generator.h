@@ -64,7 +64,7 @@ WEFT_API int weft_gen_new(weft_gen **ret_gen, weft_func *fn, void *arg, size_t s
  *
  * Of one whose thread or task has ended only the memory is freed, and by any thread.
  *
- * Switches   to the generator, if it is suspended
+ * Switches   yes, to the generator, if it is suspended
  * Context    the thread or task that it belongs to
  * Ownership  gen is gone when this returns 0
  *
@@ -75,7 +75,7 @@ WEFT_API int weft_gen_free(weft_gen *gen);
 /**
  * Ask a generator for its next value.
  *
- * Switches   to the generator; other tasks do not run
+ * Switches   yes, to the generator; other tasks do not run
  * Context    the thread or task that it belongs to
  *
  * @param ret_value  where that goes; at the end, what the function returns, and NULL if it had ended
@@ -93,7 +93,7 @@ WEFT_API int weft_gen_next(weft_gen *gen, void **ret_value);
 /**
  * Ask a generator for its next value and give it one, which its weft_gen_yield() hands out.
  *
- * Switches   to the generator
+ * Switches   yes, to the generator
  * Context    the thread or task that it belongs to
  *
  * @return as weft_gen_next(), or
@@ -106,7 +106,7 @@ WEFT_API int weft_gen_send(weft_gen *gen, void *value, void **ret_value);
  *
  * One that nobody has asked yet is closed.
  *
- * Switches   to the generator, if it is suspended
+ * Switches   yes, to the generator, if it is suspended
  * Context    the thread or task that it belongs to
  *
  * @param error  a negative errno value
@@ -123,14 +123,15 @@ WEFT_API int weft_gen_throw(weft_gen *gen, int error, void **ret_value);
  * One that is suspended gets -ECANCELED from its weft_gen_yield(), and is to clean up and return. What
  * it returns is dropped.
  *
- * Switches   to the generator, if it is suspended
+ * Switches   yes, to the generator, if it is suspended
  * Context    the thread or task that it belongs to
  *
  * @return 0: it is closed, or
  *   -EINVAL  gen is NULL
  *   -EPERM   it belongs to another thread or task
  *   -EBUSY   it is running, or has yielded one more value, which is dropped
- *   -EINTR, and what has been thrown at the caller, as for weft_gen_next()
+ *   -EINTR   somebody else has switched to the caller meanwhile; it is still running
+ *   what has been thrown at the caller meanwhile, the same
  */
 WEFT_API int weft_gen_close(weft_gen *gen);
 
@@ -149,7 +150,7 @@ WEFT_API int weft_gen_state(const weft_gen *gen);
 /**
  * In a generator: give a value to who has asked for it, and wait to be asked again.
  *
- * Switches   to who has asked
+ * Switches   yes, to who has asked
  * Context    a generator, at any depth of its calls
  *
  * @param ret_sent  where what is sent then goes, NULL after weft_gen_next(); may be NULL
