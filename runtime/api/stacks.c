@@ -63,16 +63,13 @@ struct chunk {
 	uint64_t guarded; /* those whose guard is made */
 };
 
-/* The upper end of a stack. */
+/* The upper end of a stack; a line of the cache, so that what is below it is aligned to one. */
 struct slot {
-	struct slot *next; /* in a thread's list */
+	struct slot *next; /* in a thread's list, as is: */
+	size_t depth;      /* how many are in it from here on */
 	struct chunk *chunk;
-	char fill[48]; /* a line of the cache: what is below it is aligned to one */
-};
-
-struct kept {
-	struct slot *first;
-	unsigned int count;
+	unsigned int kind;
+	char fill[36];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -81,7 +78,7 @@ static struct weft__link full;          /* only so that who looks for leaks find
 static size_t warm_bytes;
 static bool marks_refused; /* guards are mappings of their own; atomic */
 
-static __thread struct kept kept[KINDS] __attribute__((tls_model("initial-exec")));
+static __thread struct slot *kept[KINDS] __attribute__((tls_model("initial-exec")));
 static __thread bool is_watched __attribute__((tls_model("initial-exec")));
 
 static size_t bytes_of(unsigned int kind)
@@ -262,6 +259,7 @@ static struct slot *take_from_pool(unsigned int kind)
 	}
 	slot = (struct slot *)(void *)(start + bytes_of(kind)) - 1;
 	slot->chunk = chunk;
+	slot->kind = kind;
 	return slot;
 }
 
@@ -273,15 +271,11 @@ void *weft__stack_take(size_t bytes, size_t *ret_bytes)
 
 	if (kind == KINDS)
 		return NULL;
-	slot = kept[kind].first;
-	if (weft__likely(slot != NULL)) {
-		kept[kind].first = slot->next;
-		kept[kind].count--;
-	} else {
-		slot = take_from_pool(kind);
-		if (slot == NULL)
-			return NULL;
-	}
+	slot = kept[kind];
+	if (weft__likely(slot != NULL))
+		kept[kind] = slot->next;
+	else if ((slot = take_from_pool(kind)) == NULL)
+		return NULL;
 	usable = bytes_of(kind) - GUARD_BYTES - sizeof(*slot);
 	*ret_bytes = usable;
 	return (char *)slot - usable;
@@ -295,36 +289,39 @@ static void give_slot(struct slot *slot)
 	give_to_pool(chunk, (unsigned int)(offset >> (chunk->kind + LEAST_SHIFT)));
 }
 
+/* Whether the first of a list is freed with the thread; it is not looked at for the others. */
+static bool is_kept_safely(void)
+{
+	if (!is_watched)
+		is_watched = weft__watch_thread_end();
+	return is_watched;
+}
+
 void weft__stack_give(void *stack, size_t bytes)
 {
 	struct slot *slot = (struct slot *)(void *)((char *)stack + bytes);
-	unsigned int kind = slot->chunk->kind;
+	unsigned int kind = slot->kind;
+	struct slot *first = kept[kind];
+	size_t depth = first == NULL ? 1 : first->depth + 1;
 
 	ASAN_UNPOISON_MEMORY_REGION(stack, bytes);
-	if (weft__unlikely(kept[kind].count >= MOST_KEPT ||
-			   (kept[kind].count + 1) * bytes_of(kind) > KEPT_BYTES)) {
+	if (weft__unlikely(depth > MOST_KEPT || depth > KEPT_BYTES >> (kind + LEAST_SHIFT) ||
+			   (first == NULL && !is_kept_safely()))) {
 		give_slot(slot);
 		return;
 	}
-	if (weft__unlikely(!is_watched)) {
-		is_watched = weft__watch_thread_end();
-		if (!is_watched) {
-			give_slot(slot);
-			return;
-		}
-	}
-	slot->next = kept[kind].first;
-	kept[kind].first = slot;
-	kept[kind].count++;
+	slot->next = first;
+	slot->depth = depth;
+	kept[kind] = slot;
 }
 
 void weft__stack_thread_ends(void)
 {
 	is_watched = false; /* another of the thread's destructors may give one yet */
 	for (unsigned int kind = 0; kind < KINDS; kind++) {
-		struct slot *slot = kept[kind].first, *next;
+		struct slot *slot = kept[kind], *next;
 
-		kept[kind] = (struct kept){NULL, 0};
+		kept[kind] = NULL;
 		for (; slot != NULL; slot = next) {
 			next = slot->next;
 			give_slot(slot);
