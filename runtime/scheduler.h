@@ -282,6 +282,9 @@ static inline void weft__spend(unsigned int cost)
 		weft__preempt();
 }
 
+/** End the running task, whose entry is to return the result at once (weft__ending_entry). */
+struct weft__context *weft__task_end(void);
+
 /** End the running task; its record is buried once its stack is out of use. */
 WEFT__SHARED void weft__task_exit(void) __attribute__((noreturn));
 
