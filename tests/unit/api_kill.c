@@ -109,6 +109,7 @@ static void raise_in(int (*wait)(struct waiting *waiting), int64_t deadline_ns)
 
 	make_pipe(waiting.ends);
 	waiting.other = start(refuse_to_die, &stop);
+	until_waits(waiting.other);
 	object = weft_object(waiting.other);
 	cr_assert_eq(weft_iwait_new(&waiting.iwait, &object, 1), 0);
 	task = start(wait_once, &waiting);

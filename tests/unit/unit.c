@@ -93,6 +93,7 @@ void until_waits(weft_task *task)
 	bool waits = false;
 
 	while (!waits) {
+		cr_assert_not(weft_ended(task));
 		weft_yield();
 		weft__enter();
 		waits = task->wait != NULL && !task->wait->over;
