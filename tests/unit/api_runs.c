@@ -214,18 +214,17 @@ static pthread_key_t late;
 
 static void use_late(void *self)
 {
+	cr_expect(weft_ended(self));
 	cr_expect_neq(weft_self(), self);
 	cr_expect_eq(weft_sleep(1), 0);
+	weft_release(self);
 	note("late");
 }
 
 static void set_late(void *unused)
 {
-	weft_task *self = weft_self();
-
 	(void)unused;
-	pthread_setspecific(late, weft_ref(self));
-	weft_release(self);
+	pthread_setspecific(late, weft_ref(weft_self()));
 }
 
 /* Its key comes after that by which weft learns of the end. */
