@@ -27,6 +27,7 @@
 #include <pthread.h>
 
 #include "list.h"
+#include "monkey.h"
 #include "scheduler.h"
 #include "weft.h"
 
@@ -94,11 +95,9 @@ struct weft_task {
 	struct weft__local_value *locals;
 	void *stack; /* own mode, NULL for that of a thread */
 	size_t stack_bytes;
-	uint32_t woken; /* patched: a futex word */
+	uint32_t woken;           /* patched: a futex word */
+	struct weft__task *at_fd; /* patched: its thread, while it waits for a descriptor */
 };
-
-/** Whether tasks are threads. Set before the first task is made, if at all. */
-extern bool weft__on_threads;
 
 /** Have tasks be threads, without the shim; for tests. */
 WEFT__SHARED void weft__use_threads(void);
@@ -143,6 +142,9 @@ int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t dea
  */
 int weft__wait_begin(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns);
 int weft__wait_finish(struct weft__wait *wait);
+
+/** What weft__wait_in() does after weft__wait_begin(), for who has to say something in between. */
+int weft__wait_rest(struct weft__wait *wait);
 
 /**
  * Wait until a time has come. Entered; in the meantime it is left.

@@ -15,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-bool weft__on_threads;
 void (*weft__on_wait)(weft_task *task);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -95,7 +94,9 @@ weft_task *weft__me(void)
 {
 	if (weft__unlikely(weft__on_threads))
 		return of_this_thread();
-	return weft__current == NULL ? NULL : weft__container(weft__current, weft_task, task);
+	if (weft__current != NULL)
+		return weft__container(weft__current, weft_task, task);
+	return weft__patched() ? of_this_thread() : NULL;
 }
 
 struct weft__run *weft__run_here(void)
@@ -103,12 +104,13 @@ struct weft__run *weft__run_here(void)
 	struct weft__carrier *carrier;
 	weft_task *me;
 
-	if (weft__unlikely(weft__on_threads)) {
-		me = weft__me();
-		return me == NULL ? NULL : me->run;
+	if (!weft__on_threads) {
+		carrier = weft__carrier_here();
+		if (carrier != NULL)
+			return carrier->run;
 	}
-	carrier = weft__carrier_here();
-	return carrier == NULL ? NULL : carrier->run;
+	me = weft__me();
+	return me == NULL ? NULL : me->run;
 }
 
 bool weft__out_of_reach(const weft_task *task)
@@ -173,6 +175,8 @@ void weft__wait_end(struct weft__wait *wait, int result)
 	if (weft__unlikely(weft__on_threads)) {
 		__atomic_store_n(&task->woken, 1, __ATOMIC_RELAXED);
 		syscall(SYS_futex, &task->woken, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		if (task->at_fd != NULL)
+			weft__shim->end_wait(task->at_fd);
 	} else {
 		weft__wake(&task->task, 0);
 	}
@@ -265,14 +269,17 @@ int weft__wait_finish(struct weft__wait *wait)
 	return wait->scope == NULL ? time_out(wait) : expire(wait->scope);
 }
 
+int weft__wait_rest(struct weft__wait *wait)
+{
+	park(wait->task, wait, wait->until_ns);
+	return weft__wait_finish(wait);
+}
+
 int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns)
 {
 	int err = weft__wait_begin(queue, wait, deadline_ns);
 
-	if (err != 0)
-		return err;
-	park(wait->task, wait, wait->until_ns);
-	return weft__wait_finish(wait);
+	return err != 0 ? err : weft__wait_rest(wait);
 }
 
 int weft__wait_time(int64_t until_ns)

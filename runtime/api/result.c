@@ -1,7 +1,7 @@
 /*
  * See weft/sync.h: results.
  *
- * Who waits for the value is given a copy of it, and does not look at the result any more: whoever is
+ * Who waits for the value is given a copy of it, and does not look at the result any more: who is
  * first may free it. The functions that are linked are called by one task, or callback of the loop,
  * at a time; it takes one after the other out of the list, whoever has put it there.
  */

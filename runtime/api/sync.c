@@ -12,7 +12,7 @@ struct weft_latch {
 	size_t left;
 };
 
-/* Who waits has found no unit, and gets the next that is released: units are left only if nobody waits. */
+/* Who waits is given the next unit that is released: some are left only if nobody waits. */
 struct weft_semaphore {
 	struct weft__link waiters;
 	size_t units;

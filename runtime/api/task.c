@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "coroutine.h"
 #include "crew.h"
 #include "hub.h"
 #include "native_stack.h"
@@ -209,7 +210,8 @@ static int start_thread(weft_task *task, size_t stack_bytes)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, (stack_bytes + 4095) & ~(size_t)4095);
-	err = pthread_create(&thread, &attr, thread_main, task);
+	err = weft__shim == NULL ? pthread_create(&thread, &attr, thread_main, task)
+				 : weft__shim->create(&thread, &attr, thread_main, task);
 	pthread_attr_destroy(&attr);
 	return -err;
 }
@@ -451,6 +453,7 @@ static int run_own(struct own_run *own, weft_func *fn, void *arg, void **ret_val
 	own->run.carrier = carrier;
 	carrier->run = &own->run;
 	weft__task_init(&own->first->task, carrier);
+	weft__co_lend(&own->first->task);
 	carrier->tasks = 1;
 	weft__current = &own->first->task;
 
@@ -460,6 +463,7 @@ static int run_own(struct own_run *own, weft_func *fn, void *arg, void **ret_val
 	if (ret_value != NULL)
 		*ret_value = own->first->value;
 
+	weft__co_take_back(&own->first->task);
 	weft__current = NULL;
 	weft__hub_of = NULL;
 	weft__hub_close(carrier);
@@ -513,7 +517,7 @@ int weft_run(weft_func *fn, void *arg, void **ret_value)
 
 	if (fn == NULL)
 		return -EINVAL;
-	if (weft__on_threads)
+	if (weft__on_threads || weft__patched())
 		return run_on_thread(fn, arg, ret_value);
 	if (weft__carrier_here() != NULL)
 		return -EPERM;

@@ -16,8 +16,11 @@
 
 #include <weft/base.h>
 #include <weft/task.h>
+#include <weft/greenlet.h>
 #include <weft/wait.h>
 #include <weft/sync.h>
+#include <weft/queue.h>
 #include <weft/io.h>
+#include <weft/monkey.h>
 
 #endif

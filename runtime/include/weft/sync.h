@@ -27,8 +27,8 @@
  * A plain lock, which anybody may release, is a semaphore of one unit and the bound 1. Nothing is
  * released when a task ends: what must be is deferred (weft_defer()).
  *
- * All these belong to the tasks of one weft_run(), or of a patched program; callbacks of the loop may
- * use them as far as they do not wait. Another thread is refused with -EPERM.
+ * All these belong to the tasks of one weft_run(), or of a patched program; callbacks of the loop
+ * may use them as far as they do not wait. Another thread is refused with -EPERM.
  */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H
@@ -514,8 +514,8 @@ WEFT_API int weft_condition_free(weft_condition *condition);
  * Release the lock of a condition, wait until it is notified, and take the lock again.
  *
  * The lock is released however often the caller has taken it, and taken as often again, even when
- * the wait fails, however long that takes. As what one waits for may have been changed back by then,
- * it is looked at again:
+ * the wait fails, however long that takes. What one waits for may have been changed back by then,
+ * so one looks again:
  *
  *     while (err == 0 && queue_is_empty())
  *         err = weft_condition_wait(condition, deadline_ns);

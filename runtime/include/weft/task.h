@@ -102,7 +102,8 @@ WEFT_API int weft_spawn(weft_task **ret_task, weft_func *fn, void *arg);
  * Context    a task, or a callback of the loop; not a signal handler
  * Ownership  as for weft_spawn()
  *
- * @param stack_bytes  8192 to 1 GB, rounded up to pages
+ * @param stack_bytes  8192 to 1 GB of address space, of which a page guards the end, rounded up to a
+ *                     power of two and to 16 KB
  *
  * @return 0, or what weft_spawn() returns, or
  *   -EINVAL  stack_bytes is out of range
