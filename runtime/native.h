@@ -191,7 +191,7 @@ static inline struct weft__wait *weft__wait_first(struct weft__link *queue)
 void weft__object_init(struct weft_object *object);
 
 /** Say whether an object is ready; who watches is told. Entered. */
-void weft__object_set(struct weft_object *object, bool ready);
+WEFT__SHARED void weft__object_set(struct weft_object *object, bool ready);
 
 /** Wait until an object is ready. Entered; as weft__wait_in(). */
 int weft__object_wait(struct weft_object *object, int64_t deadline_ns);

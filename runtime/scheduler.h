@@ -117,7 +117,7 @@ struct weft__carrier {
 	unsigned int random;       /* for where a task is stopped next */
 	unsigned int tasks;        /* alive, that are here */
 	uint32_t age;              /* looks at the loop, an idle one counts for many */
-	unsigned int registered;   /* descriptors in the readiness set */
+	unsigned int registered;   /* descriptors in the readiness set; and the loop, if shared */
 	struct weft__task *behind; /* to stand behind those whom the hub's look wakes */
 	struct weft__task *dead;
 	struct weft__timers timers;

@@ -95,6 +95,7 @@ void until_waits(weft_task *task)
 	bool waits = false;
 
 	while (!waits) {
+		cr_assert_not(weft_ended(task));
 		weft_yield();
 		weft__enter_threads();
 		waits = task->wait != NULL && !task->wait->over;
