@@ -17,6 +17,7 @@
 #include <weft/base.h>
 #include <weft/task.h>
 #include <weft/wait.h>
+#include <weft/executor.h>
 #include <weft/io.h>
 
 #endif
