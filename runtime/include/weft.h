@@ -18,6 +18,7 @@
 #include <weft/task.h>
 #include <weft/wait.h>
 #include <weft/executor.h>
+#include <weft/timer.h>
 #include <weft/io.h>
 
 #endif
