@@ -17,6 +17,7 @@
 #include <weft/base.h>
 #include <weft/task.h>
 #include <weft/wait.h>
+#include <weft/group.h>
 #include <weft/executor.h>
 #include <weft/timer.h>
 #include <weft/io.h>
