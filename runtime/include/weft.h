@@ -20,6 +20,7 @@
 #include <weft/group.h>
 #include <weft/executor.h>
 #include <weft/timer.h>
+#include <weft/aio.h>
 #include <weft/io.h>
 
 #endif
