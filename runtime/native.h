@@ -27,6 +27,7 @@
 #include <pthread.h>
 
 #include "list.h"
+#include "monkey.h"
 #include "scheduler.h"
 #include "weft.h"
 
@@ -39,7 +40,8 @@ struct weft__wait {
 	weft_timeout *scope; /* whose time that is; NULL: the caller's */
 	int result;
 	bool over;
-	bool firm; /* nothing is raised in it */
+	bool firm;      /* nothing is raised in it */
+	bool timed_out; /* valid in the end: it was the caller's deadline that came */
 };
 
 /** Who is told that an object is ready, once. */
@@ -94,24 +96,23 @@ struct weft_task {
 	int error;
 	int raised; /* at its next wait; 0: nothing */
 	unsigned int refs;
-	bool started, killed;
-	bool in_run;                               /* patched: the thread is in weft_run() */
-	uint8_t ended;                             /* atomic, for who has not entered */
+	bool started, killed; /* atomic, for who has not entered */
+	uint8_t ended;        /* the same */
+	weft_task *outer;     /* patched: the thread's, outside of the weft_run()
+						      whose first task this is */
 	struct weft__call_later *deferred, *links; /* the last one; the first one */
 	struct weft__local_value *locals;
 	void *stack; /* own mode, NULL for that of a thread */
 	size_t stack_bytes;
-	uint32_t woken; /* patched: a futex word */
+	uint32_t woken;           /* patched: a futex word */
+	struct weft__task *at_fd; /* patched: its thread, while it waits for a descriptor */
 };
-
-/** Whether tasks are threads. Set before the first task is made, if at all. */
-extern bool weft__on_threads;
 
 /** Have tasks be threads, without the shim; for tests. */
 WEFT__SHARED void weft__use_threads(void);
 
 /** Called at the beginning of each wait that can be raised in; for tests. Entered. */
-extern void (*weft__on_wait)(weft_task *task);
+extern WEFT__SHARED void (*weft__on_wait)(weft_task *task);
 
 /** The task that calls; NULL: the thread runs none. Makes one of a thread of a patched program. */
 weft_task *weft__me(void);
@@ -150,6 +151,18 @@ int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t dea
  */
 int weft__wait_begin(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns);
 int weft__wait_finish(struct weft__wait *wait);
+
+/** What weft__wait_in() does after weft__wait_begin(), for who has to say something in between. */
+int weft__wait_rest(struct weft__wait *wait);
+
+/**
+ * Wait until a time has come. Entered; in the meantime it is left.
+ *
+ * Switches   yes, if another task is ready, however soon it comes
+ *
+ * @return 0, or what was raised; that may be -ETIMEDOUT
+ */
+int weft__wait_time(int64_t until_ns);
 
 /** weft__wait_in(), but only weft__wait_end() ends it. */
 int weft__wait_firmly(struct weft__link *queue, struct weft__wait *wait);
@@ -190,6 +203,9 @@ struct weft__run *weft__run_here(void);
 
 /** Begin a run that has no tasks. */
 void weft__run_init(struct weft__run *run);
+
+/** Have a run be without all that threads do which a child of fork(2) has not got. Entered. */
+void weft__run_forget(struct weft__run *run);
 
 /** Have weft_run() wait for something more, and no more. Entered. */
 static inline void weft__run_hold(struct weft__run *run)
@@ -251,6 +267,13 @@ bool weft__inbox_close(struct weft__run *run);
 
 /** Shut down the executors of a run, and wait until their threads have gone. By its first task. */
 void weft__executors_close(struct weft__run *run);
+
+/** Whether a task that has not ended is another thread's: in own mode each run is one thread's. */
+bool weft__out_of_reach(const weft_task *task);
+
+/** pthread_create(3), of a thread that is a task if the process is patched. */
+int weft__thread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+			void *arg);
 
 /** Fill in the record of a task that has not started, with one reference. */
 void weft__record_init(weft_task *task, struct weft__run *run);

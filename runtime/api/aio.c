@@ -63,9 +63,12 @@ static int check(weft_task *const tasks[], size_t n)
 			return -EINVAL;
 	if (me == NULL)
 		return -EPERM;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (tasks[i] == me)
 			return -EDEADLK;
+		if (weft__out_of_reach(tasks[i]))
+			return -EPERM;
+	}
 	return 0;
 }
 
@@ -126,9 +129,9 @@ int weft_wait_for(weft_task *task, int64_t deadline_ns, void **ret_value)
 
 	if (err != 0)
 		return err;
-	if (task == weft__me()) {
+	if (task == weft__me() || weft__out_of_reach(task)) {
 		weft__leave();
-		return -EDEADLK;
+		return task == weft__me() ? -EDEADLK : -EPERM;
 	}
 	err = weft__object_wait(&task->object, deadline_ns);
 	if (!task->object.ready) {
@@ -180,7 +183,7 @@ int weft_shield(weft_task **ret_shield, weft_task *task)
 	shield = malloc(sizeof(*shield));
 	if (shield == NULL)
 		return -ENOMEM;
-	err = weft__enter_here(0);
+	err = weft__out_of_reach(task) ? -EPERM : weft__enter_here(0);
 	if (err == 0) {
 		err = weft__spawn_in(weft__run_here(), &before, stand_before, task);
 		if (err == 0) {

@@ -116,7 +116,7 @@ static int make_thread(weft_executor *executor)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&executor->ids[executor->made], NULL, thread_main, executor);
+	err = weft__thread_create(&executor->ids[executor->made], NULL, thread_main, executor);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err != 0)
 		return -EAGAIN;

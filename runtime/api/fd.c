@@ -36,6 +36,20 @@ static int wait_for_event(struct pollfd *poll_fd, const struct weft__wait *wait,
 	return err > 0 || err == -EAGAIN || err == -EINTR ? 0 : err;
 }
 
+/* The same in a patched program, where another thread may end the wait meanwhile. */
+static int wait_on_thread(struct pollfd *poll_fd, const struct weft__wait *wait)
+{
+	uint64_t until_ns = wait->until_ns == WEFT_FOREVER ? 0 : (uint64_t)wait->until_ns;
+	int ready;
+
+	wait->task->at_fd = weft__current;
+	weft__leave();
+	ready = weft__shim->wait_fd(poll_fd, until_ns, &wait->over);
+	weft__enter();
+	wait->task->at_fd = NULL;
+	return ready > 0 ? 0 : ready;
+}
+
 static int wait_for(struct pollfd *poll_fd, int events, int64_t deadline_ns)
 {
 	struct weft__wait wait;
@@ -45,7 +59,8 @@ static int wait_for(struct pollfd *poll_fd, int events, int64_t deadline_ns)
 	if (err != 0)
 		return err;
 	while (err == 0 && result == 0 && !wait.over) {
-		err = wait_for_event(poll_fd, &wait, &registered);
+		err = weft__on_threads ? wait_on_thread(poll_fd, &wait)
+				       : wait_for_event(poll_fd, &wait, &registered);
 		result = err == 0 ? look(poll_fd, events) : 0;
 	}
 	if (err == -ETIMEDOUT && !wait.over)

@@ -206,7 +206,7 @@ int weft_group_add(weft_group *group, weft_task *task, int64_t deadline_ns)
 	member = malloc(sizeof(*member));
 	if (member == NULL)
 		return -ENOMEM;
-	result = weft__enter_here(deadline_ns);
+	result = weft__out_of_reach(task) ? -EPERM : weft__enter_here(deadline_ns);
 	if (result == 0) {
 		result = add(group, member, task, deadline_ns);
 		weft__leave();

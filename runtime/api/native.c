@@ -15,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-bool weft__on_threads;
 void (*weft__on_wait)(weft_task *task);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -46,14 +45,30 @@ void weft__leave(void)
 static void end_with_thread(void *task)
 {
 	weft__thread_ends(task);
+	of_thread = NULL; /* what is destroyed later makes another */
 }
 
-/* A child of fork(2) has the lock as this thread left it, not as another did that it does not have. */
+/*
+ * A child of fork(2) has the lock as this thread left it, not as another did that it does not have. Nor
+ * does it have the tasks that others run, the timekeeper and executors' threads among them: it does
+ * not wait for them.
+ */
+static void begin_child(void)
+{
+	weft__run_forget(&whole_program);
+	if (of_thread != NULL) {
+		if (of_thread->run != &whole_program)
+			weft__run_forget(of_thread->run);
+		of_thread->run->tasks = of_thread->fn != NULL ? 1 : 0;
+	}
+	weft__leave();
+}
+
 static void begin(void)
 {
 	weft__run_init(&whole_program);
 	pthread_key_create(&at_thread_end, end_with_thread);
-	pthread_atfork(weft__enter, weft__leave, weft__leave);
+	pthread_atfork(weft__enter, weft__leave, begin_child);
 }
 
 weft_task *weft__adopt(weft_task *task)
@@ -83,7 +98,9 @@ weft_task *weft__me(void)
 {
 	if (weft__unlikely(weft__on_threads))
 		return of_this_thread();
-	return weft__current == NULL ? NULL : weft__container(weft__current, weft_task, task);
+	if (weft__current != NULL)
+		return weft__container(weft__current, weft_task, task);
+	return weft__patched() ? of_this_thread() : NULL;
 }
 
 struct weft__run *weft__run_here(void)
@@ -91,12 +108,18 @@ struct weft__run *weft__run_here(void)
 	struct weft__carrier *carrier;
 	weft_task *me;
 
-	if (weft__unlikely(weft__on_threads)) {
-		me = weft__me();
-		return me == NULL ? NULL : me->run;
+	if (!weft__on_threads) {
+		carrier = weft__carrier_here();
+		if (carrier != NULL)
+			return carrier->run;
 	}
-	carrier = weft__carrier_here();
-	return carrier == NULL ? NULL : carrier->run;
+	me = weft__me();
+	return me == NULL ? NULL : me->run;
+}
+
+bool weft__out_of_reach(const weft_task *task)
+{
+	return !weft__on_threads && !weft_ended(task) && task->run != weft__run_here();
 }
 
 int weft__enter_wait(int64_t deadline_ns)
@@ -156,6 +179,8 @@ void weft__wait_end(struct weft__wait *wait, int result)
 	if (weft__unlikely(weft__on_threads)) {
 		__atomic_store_n(&task->woken, 1, __ATOMIC_RELAXED);
 		syscall(SYS_futex, &task->woken, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		if (task->at_fd != NULL)
+			weft__shim->end_wait(task->at_fd);
 	} else {
 		weft__wake(&task->task, 0);
 	}
@@ -179,23 +204,31 @@ static int expire(weft_timeout *scope)
 	return scope->error;
 }
 
+static int time_out(struct weft__wait *wait)
+{
+	wait->timed_out = true;
+	return -ETIMEDOUT;
+}
+
 /* What ends a wait before it begins; 0: nothing does. */
-static int ends_at_once(weft_task *me, weft_timeout *scope, int64_t deadline_ns)
+static int ends_at_once(weft_task *me, struct weft__wait *wait, weft_timeout *scope,
+			int64_t deadline_ns)
 {
 	int error = me->raised;
 	int64_t now;
 
 	me->raised = 0;
+	wait->timed_out = false;
 	if (error != 0)
 		return error;
 	if (scope == NULL && deadline_ns == WEFT_FOREVER)
 		return 0;
 	if (deadline_ns == 0)
-		return -ETIMEDOUT;
+		return time_out(wait);
 	now = weft_now();
 	if (scope != NULL && scope->deadline_ns <= now)
 		return expire(scope);
-	return deadline_ns <= now ? -ETIMEDOUT : 0;
+	return deadline_ns <= now ? time_out(wait) : 0;
 }
 
 static void stand_in(weft_task *me, struct weft__link *queue, struct weft__wait *wait)
@@ -219,7 +252,7 @@ int weft__wait_begin(struct weft__link *queue, struct weft__wait *wait, int64_t 
 	if (weft__unlikely(weft__on_wait != NULL))
 		weft__on_wait(me);
 	scope = me->timeouts == NULL ? NULL : soonest_timeout(me);
-	err = ends_at_once(me, scope, deadline_ns);
+	err = ends_at_once(me, wait, scope, deadline_ns);
 	if (err != 0)
 		return err;
 	if (scope != NULL && scope->deadline_ns >= deadline_ns)
@@ -237,17 +270,36 @@ int weft__wait_finish(struct weft__wait *wait)
 	if (wait->over)
 		return wait->result;
 	weft__list_remove(&wait->link);
-	return wait->scope == NULL ? -ETIMEDOUT : expire(wait->scope);
+	return wait->scope == NULL ? time_out(wait) : expire(wait->scope);
+}
+
+int weft__wait_rest(struct weft__wait *wait)
+{
+	park(wait->task, wait, wait->until_ns);
+	return weft__wait_finish(wait);
 }
 
 int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns)
 {
 	int err = weft__wait_begin(queue, wait, deadline_ns);
 
-	if (err != 0)
-		return err;
-	park(wait->task, wait, wait->until_ns);
-	return weft__wait_finish(wait);
+	return err != 0 ? err : weft__wait_rest(wait);
+}
+
+int weft__wait_time(int64_t until_ns)
+{
+	struct weft__wait wait;
+	int err = weft__wait_begin(NULL, &wait, until_ns);
+
+	if (err == 0) {
+		park(wait.task, &wait, wait.until_ns);
+		err = weft__wait_finish(&wait);
+	} else {
+		weft__leave();
+		weft_yield();
+		weft__enter();
+	}
+	return wait.timed_out ? 0 : err;
 }
 
 int weft__wait_firmly(struct weft__link *queue, struct weft__wait *wait)

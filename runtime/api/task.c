@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "coroutine.h"
 #include "crew.h"
 #include "hub.h"
 #include "native_stack.h"
@@ -55,9 +56,23 @@ void weft__run_init(struct weft__run *run)
 	weft__list_init(&run->executors);
 }
 
+void weft__run_forget(struct weft__run *run)
+{
+	run->tasks = 0;
+	run->timekeeper = NULL;
+	weft__timers_stop(run);
+	run->inbox = NULL;
+	run->executor = NULL;
+	while (!weft__list_empty(&run->executors))
+		weft__list_remove(run->executors.next);
+	while (!weft__list_empty(&run->all))
+		weft__list_remove(run->all.next);
+}
+
 void weft__run_let_go(struct weft__run *run)
 {
-	if (--run->tasks == 0 && !weft__list_empty(&run->waiters))
+	/* A child of fork(2) does not count what it has not got. */
+	if (run->tasks != 0 && --run->tasks == 0 && !weft__list_empty(&run->waiters))
 		weft__wait_end(weft__wait_first(&run->waiters), 0);
 }
 
@@ -71,7 +86,8 @@ void weft__record_init(weft_task *task, struct weft__run *run)
 	task->starts_ns = 0;
 	task->error = task->raised = 0;
 	task->refs = 1;
-	task->started = task->killed = task->in_run = false;
+	task->started = task->killed = false;
+	task->outer = NULL;
 	task->ended = 0;
 	task->deferred = task->links = NULL;
 	task->locals = NULL;
@@ -81,31 +97,40 @@ void weft__record_init(weft_task *task, struct weft__run *run)
 /* Whether its function is to run. It waits for its time before. */
 static bool begins(weft_task *self)
 {
-	struct weft__wait wait;
 	int err;
 
 	weft__enter();
 	err = self->raised;
 	self->raised = 0;
 	if (err == 0 && self->starts_ns != 0)
-		err = weft__wait_in(NULL, &wait, self->starts_ns);
-	if (err == -ETIMEDOUT && self->starts_ns != 0)
-		err = 0;
+		err = weft__wait_time(self->starts_ns);
 	self->error = err;
-	self->started = err == 0;
+	__atomic_store_n(&self->started, err == 0, __ATOMIC_RELAXED);
 	weft__leave();
 	return err == 0;
 }
 
+/* Its function has left its scopes, as its frame, whether or not it has closed them. */
 static void call_deferred(weft_task *self)
 {
 	struct weft__call_later *later;
 
 	while ((later = self->deferred) != NULL) {
 		self->deferred = later->next;
+		self->timeouts = NULL;
 		later->call(later->arg);
 		free(later);
 	}
+	self->timeouts = NULL;
+}
+
+/* Destructors may defer, and what is deferred may set variables. */
+static void clean_up(weft_task *self)
+{
+	do {
+		call_deferred(self);
+		weft__locals_destroy(self);
+	} while (self->deferred != NULL);
 }
 
 static void call_links(weft_task *self)
@@ -128,16 +153,15 @@ static void call_links(weft_task *self)
 /* Its function has returned, or never runs. */
 static void say_ended(weft_task *self)
 {
-	call_deferred(self);
-	weft__locals_destroy(self);
+	clean_up(self);
 	weft__enter();
-	self->timeouts = NULL;
 	if (self->killed && self->error == 0)
 		self->error = -ECANCELED;
 	__atomic_store_n(&self->ended, 1, __ATOMIC_RELEASE);
 	weft__object_set(&self->object, true);
 	weft__leave();
 	call_links(self);
+	clean_up(self); /* what they have left */
 }
 
 static void finish(weft_task *self)
@@ -202,6 +226,14 @@ static weft_task *make_own(struct weft__run *run, size_t stack_bytes)
 	return task;
 }
 
+int weft__thread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+			void *arg)
+{
+	return weft__shim == NULL || !weft__on_threads
+		       ? pthread_create(thread, attr, start, arg)
+		       : weft__shim->create(thread, attr, start, arg);
+}
+
 static int start_thread(weft_task *task, size_t stack_bytes)
 {
 	pthread_attr_t attr;
@@ -213,7 +245,7 @@ static int start_thread(weft_task *task, size_t stack_bytes)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, (stack_bytes + 4095) & ~(size_t)4095);
-	err = pthread_create(&thread, &attr, thread_main, task);
+	err = weft__thread_create(&thread, &attr, thread_main, task);
 	pthread_attr_destroy(&attr);
 	return -err;
 }
@@ -429,6 +461,8 @@ int weft_link(weft_task *task, void (*fn)(weft_task *task, void *arg), void *arg
 
 	if (task == NULL || fn == NULL)
 		return -EINVAL;
+	if (weft__out_of_reach(task))
+		return -EPERM;
 	link = call_later(arg);
 	if (link == NULL)
 		return -ENOMEM;
@@ -459,6 +493,8 @@ int weft_unlink(weft_task *task, void (*fn)(weft_task *task, void *arg), void *a
 
 	if (task == NULL)
 		return -EINVAL;
+	if (weft__out_of_reach(task))
+		return -EPERM;
 	weft__enter();
 	place = &task->links;
 	while (*place != NULL && ((*place)->call_link != fn || (*place)->arg != arg))
@@ -476,13 +512,16 @@ static void hub_main(void *arg)
 	weft__hub_run(arg);
 }
 
-/* What a run's first task does when all it has to do itself is done. */
+/*
+ * What a run's first task does when all it has to do itself is done. Before it has its turn after the
+ * wake, a callback of the loop may have spawned another.
+ */
 static void wait_for_others(struct weft__run *run)
 {
 	struct weft__wait wait;
 
 	weft__enter();
-	if (run->tasks != 0)
+	while (run->tasks != 0)
 		weft__wait_firmly(&run->waiters, &wait);
 	weft__leave();
 }
@@ -511,6 +550,7 @@ static int run_own(struct own_run *own, weft_func *fn, void *arg, void **ret_val
 	own->run.carrier = carrier;
 	carrier->run = &own->run;
 	weft__task_init(&own->first->task, carrier);
+	weft__co_lend(&own->first->task);
 	carrier->tasks = 1;
 	weft__current = &own->first->task;
 
@@ -520,6 +560,7 @@ static int run_own(struct own_run *own, weft_func *fn, void *arg, void **ret_val
 	if (ret_value != NULL)
 		*ret_value = own->first->value;
 
+	weft__co_take_back(&own->first->task);
 	weft__current = NULL;
 	weft__hub_of = NULL;
 	weft__hub_close(carrier);
@@ -528,25 +569,39 @@ static int run_own(struct own_run *own, weft_func *fn, void *arg, void **ret_val
 	return 0;
 }
 
+/* However the first task ends: pthread_exit(3) must not leave the others without their run. */
+static void leave_run(void *arg)
+{
+	weft_task *first = arg;
+
+	say_ended(first);
+	wind_up(first->run);
+	weft__adopt(first->outer);
+	weft_release(first);
+}
+
 static int run_on_thread(weft_func *fn, void *arg, void **ret_value)
 {
-	weft_task *me = weft__me();
-	struct weft__run run, *outer;
+	weft_task *outer = weft__me(), *first;
+	struct weft__run run;
 	void *value;
 
-	if (me == NULL)
+	if (outer == NULL)
 		return -ENOMEM;
-	outer = me->run;
-	if (outer->carrier != NULL || me->fn != NULL || me->in_run)
+	if (outer->run->carrier != NULL || outer->fn != NULL || outer->outer != NULL)
 		return -EPERM;
 	weft__run_init(&run);
-	me->run = &run;
-	me->in_run = true;
+	first = calloc(1, sizeof(*first));
+	if (first == NULL)
+		return -ENOMEM;
+	weft__record_init(first, &run);
+	first->started = true;
+	first->outer = outer;
+	weft__adopt(first);
+	pthread_cleanup_push(leave_run, first);
 	value = fn(arg);
-	call_deferred(me);
-	wind_up(&run);
-	me->in_run = false;
-	me->run = outer;
+	first->value = value;
+	pthread_cleanup_pop(1);
 	if (ret_value != NULL)
 		*ret_value = value;
 	return 0;
@@ -559,7 +614,7 @@ int weft_run(weft_func *fn, void *arg, void **ret_value)
 
 	if (fn == NULL)
 		return -EINVAL;
-	if (weft__on_threads)
+	if (weft__on_threads || weft__patched())
 		return run_on_thread(fn, arg, ret_value);
 	if (weft__carrier_here() != NULL)
 		return -EPERM;

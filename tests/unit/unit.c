@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+bool on_threads;
+
 static char notes[65536];
 
 struct errand {

@@ -53,10 +53,14 @@
 	} \
 	Test(suite, name##_on_threads, .timeout = HANG_S) \
 	{ \
+		on_threads = true; \
 		weft__use_threads(); \
 		cr_assert_eq(run_tasks(suite##_##name##_body, NULL), 0); \
 	} \
 	static void suite##_##name##_body(void *unused __attribute__((unused)))
+
+/** Whether this test is the second of BothWays(). */
+extern bool on_threads;
 
 /** weft_run() of a function that gives nothing. */
 int run_tasks(void (*entry)(void *arg), void *arg);

@@ -62,7 +62,7 @@ WEFT_API int weft_run_until_complete(weft_func *fn, void *arg, void **ret_value)
  *   -EINVAL   tasks or one of them is NULL
  *   -EDEADLK  one of them is the caller
  *   -ENOMEM   no room
- *   -EPERM    the caller is no task
+ *   -EPERM    the caller is no task, or one of them another run's
  *   what was raised
  */
 WEFT_API int weft_gather(weft_task *const tasks[], size_t n, int errors[], void *values[]);
@@ -101,7 +101,7 @@ WEFT_API int weft_gather_calls(const weft_call calls[], size_t n, int errors[], 
  *   -EINVAL     task is NULL, or deadline_ns negative
  *   -EDEADLK    task is the caller
  *   -ETIMEDOUT  the deadline came first; it has been killed, and has ended
- *   -EPERM      the caller is no task
+ *   -EPERM      the caller is no task, or task another run's
  *   what was raised; it has been killed, and has ended
  */
 WEFT_API int weft_wait_for(weft_task *task, int64_t deadline_ns, void **ret_value);
@@ -119,6 +119,7 @@ WEFT_API int weft_wait_for(weft_task *task, int64_t deadline_ns, void **ret_valu
  *
  * @return 0, or what weft_spawn() returns, or
  *   -EINVAL  ret_shield or task is NULL
+ *   -EPERM   task is another run's
  */
 WEFT_API int weft_shield(weft_task **ret_shield, weft_task *task);
 

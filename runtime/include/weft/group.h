@@ -104,7 +104,8 @@ WEFT_API int weft_group_spawn(weft_group *group, weft_task **ret_task, weft_func
  *   -EEXIST     it is in the group already
  *   -ETIMEDOUT  the deadline came first
  *   -ENOMEM     no room
- *   -EPERM      the calling thread runs no tasks, or would have to wait and is no task
+ *   -EPERM      the calling thread runs no tasks, or would have to wait and is no task; or task is
+ *               another run's
  *   what was raised
  */
 WEFT_API int weft_group_add(weft_group *group, weft_task *task, int64_t deadline_ns);
