@@ -175,8 +175,8 @@ static bool hub_is_due(struct weft__carrier *carrier)
 {
 	if (++carrier->turns < LOOK_EVERY)
 		return false;
-	if (carrier->registered != 0 || carrier->timers.first != NULL || carrier->attention ||
-	    carrier->stopped.first != NULL ||
+	if (carrier->registered != 0 || carrier->timers.first != NULL ||
+	    weft__wants_attention(carrier) || carrier->stopped.first != NULL ||
 	    __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED) != NULL)
 		return true;
 	carrier->turns = carrier->overtakes = 0;

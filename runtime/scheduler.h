@@ -130,7 +130,7 @@ struct weft__carrier {
 	int kernel_thread;    /* the id of its kernel thread; 0: not known */
 	weft__errand *errand; /* for its kernel thread; NULL: none; atomic */
 	void (*attend)(struct weft__carrier *carrier); /* the hub calls it when `attention` */
-	volatile int attention;
+	volatile int attention;                        /* atomic for who is another thread */
 	bool (*wanted)(struct weft__task *me); /* whether the running task's `attention` is for
 						 itself; NULL: always */
 	struct weft__run *run;                 /* native tasks: what they belong to */
@@ -197,6 +197,12 @@ WEFT__SHARED bool weft__yield(void);
 static inline bool weft__any(const struct weft__queue *queue)
 {
 	return __atomic_load_n(&queue->first, __ATOMIC_RELAXED) != NULL;
+}
+
+/** Whether a carrier's hub is to call `attend`. */
+static inline bool weft__wants_attention(const struct weft__carrier *carrier)
+{
+	return __atomic_load_n(&carrier->attention, __ATOMIC_RELAXED) != 0;
 }
 
 /** Whether another task could run. Context: the carrier's thread, a signal handler too. */

@@ -21,6 +21,10 @@
 #include <weft/wait.h>
 #include <weft/sync.h>
 #include <weft/queue.h>
+#include <weft/group.h>
+#include <weft/executor.h>
+#include <weft/timer.h>
+#include <weft/aio.h>
 #include <weft/io.h>
 #include <weft/monkey.h>
 
