@@ -17,6 +17,8 @@
 #include <weft/base.h>
 #include <weft/task.h>
 #include <weft/wait.h>
+#include <weft/select.h>
 #include <weft/io.h>
+#include <weft/stream.h>
 
 #endif
