@@ -26,6 +26,8 @@
 #include <weft/timer.h>
 #include <weft/aio.h>
 #include <weft/io.h>
+#include <weft/select.h>
+#include <weft/stream.h>
 #include <weft/monkey.h>
 
 #endif
