@@ -365,3 +365,54 @@ static const char *check_rwlock(struct stage *stage)
 
 Injected(rwlock, .make = make_rwlock,
 	 .bodies = {read_some, write_some, read_some, write_some, read_some}, .check = check_rwlock)
+
+	/* A reader that waits behind a writer goes on when that gives up: the first reader waits for it. */
+	enum { GAVE_UP = INSIDE };
+
+static void *read_meanwhile(void *arg)
+{
+	struct stage *stage = arg;
+	int64_t until_ns = weft_after(100 * WEFT_US);
+	int err;
+
+	UNTIL_DONE(err, weft_rwlock_acquire_read(stage->x, WEFT_FOREVER));
+	while (count_in(stage, GAVE_UP, 0) != 0 ? count_in(stage, DONE, 0) == 0
+						: weft_now() < until_ns)
+		weft_sleep(10 * WEFT_US);
+	expect(stage, weft_rwlock_release_read(stage->x) == 0);
+	return NULL;
+}
+
+static void *write_or_give_up(void *arg)
+{
+	struct stage *stage = arg;
+	int err = weft_rwlock_acquire_write(stage->x, WEFT_FOREVER);
+
+	if (err == 0)
+		weft_rwlock_release_write(stage->x);
+	else
+		count_in(stage, GAVE_UP, 1);
+	return NULL;
+}
+
+static void *read_behind(void *arg)
+{
+	struct stage *stage = arg;
+	int err;
+
+	UNTIL_DONE(err, weft_rwlock_acquire_read(stage->x, WEFT_FOREVER));
+	count_in(stage, DONE, 1);
+	expect(stage, weft_rwlock_release_read(stage->x) == 0);
+	return NULL;
+}
+
+static const char *check_behind(struct stage *stage)
+{
+	MUST(stage->counts[ODD] == 0);
+	MUST(stage->counts[DONE] == 1);
+	MUST(weft_rwlock_free(stage->x) == 0);
+	return NULL;
+}
+
+Injected(reader_behind_a_writer, .make = make_rwlock,
+	 .bodies = {read_meanwhile, write_or_give_up, read_behind}, .check = check_behind)
