@@ -394,6 +394,9 @@ static void look_around(struct weft__carrier *carrier)
 
 struct uv_loop_s *weft__hub_loop(struct weft__carrier *carrier)
 {
+	/* Counts as a descriptor: the hub is to have its turn though tasks keep each other busy. */
+	if (!carrier->hub->shared)
+		carrier->registered++;
 	carrier->hub->shared = true;
 	return &carrier->hub->loop;
 }

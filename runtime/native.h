@@ -114,12 +114,31 @@ WEFT__SHARED void weft__use_threads(void);
 /** Called at the beginning of each wait that can be raised in; for tests. Entered. */
 extern WEFT__SHARED void (*weft__on_wait)(weft_task *task);
 
+/* What the next three do where tasks are threads; the first is NULL in a thread that is none. */
+weft_task *weft__me_of_thread(void);
+WEFT__SHARED void weft__enter_threads(void);
+WEFT__SHARED void weft__leave_threads(void);
+
 /** The task that calls; NULL: the thread runs none. Makes one of a thread of a patched program. */
-weft_task *weft__me(void);
+static inline weft_task *weft__me(void)
+{
+	if (weft__likely(weft__current != NULL && !weft__on_threads))
+		return weft__container(weft__current, weft_task, task);
+	return weft__me_of_thread();
+}
 
 /** Keep the other tasks out, for a few instructions. Context: a task, or the loop. */
-WEFT__SHARED void weft__enter(void);
-WEFT__SHARED void weft__leave(void);
+static inline void weft__enter(void)
+{
+	if (weft__unlikely(weft__on_threads))
+		weft__enter_threads();
+}
+
+static inline void weft__leave(void)
+{
+	if (weft__unlikely(weft__on_threads))
+		weft__leave_threads();
+}
 
 /** weft__enter() for what may wait: 0, -EINVAL for a bad deadline, -EPERM: the caller is no task. */
 int weft__enter_wait(int64_t deadline_ns);
@@ -181,7 +200,7 @@ static inline struct weft__wait *weft__wait_first(struct weft__link *queue)
 void weft__object_init(struct weft_object *object);
 
 /** Say whether an object is ready; who watches is told. Entered. */
-void weft__object_set(struct weft_object *object, bool ready);
+WEFT__SHARED void weft__object_set(struct weft_object *object, bool ready);
 
 /** Wait until an object is ready. Entered; as weft__wait_in(). */
 int weft__object_wait(struct weft_object *object, int64_t deadline_ns);

@@ -117,7 +117,7 @@ struct weft__carrier {
 	unsigned int random;       /* for where a task is stopped next */
 	unsigned int tasks;        /* alive, that are here */
 	uint32_t age;              /* looks at the loop, an idle one counts for many */
-	unsigned int registered;   /* descriptors in the readiness set */
+	unsigned int registered;   /* descriptors in the readiness set; and the loop, if shared */
 	struct weft__task *behind; /* to stand behind those whom the hub's look wakes */
 	struct weft__task *dead;
 	struct weft__timers timers;
@@ -287,6 +287,9 @@ static inline void weft__spend(unsigned int cost)
 	if (weft__unlikely(carrier->spent >= WEFT__BUDGET))
 		weft__preempt();
 }
+
+/** End the running task, whose entry is to return the result at once (weft__ending_entry). */
+struct weft__context *weft__task_end(void);
 
 /** End the running task; its record is buried once its stack is out of use. */
 WEFT__SHARED void weft__task_exit(void) __attribute__((noreturn));

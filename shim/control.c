@@ -8,6 +8,7 @@
 
 #include "catch.h"
 #include "families.h"
+#include "imports.h"
 #include "originals.h"
 #include "ready.h"
 #include "shim.h"
@@ -35,6 +36,8 @@ static bool still_has_threads(void)
 /* As with the first thread, but by the program's own wish. */
 static int patch(unsigned int families)
 {
+	static bool imports_taken; /* a child has them, too */
+
 	if (weft__process.hub == NULL) {
 		if (weft__current != NULL || weft__hub_of != NULL)
 			return -EBUSY;
@@ -45,7 +48,12 @@ static int patch(unsigned int families)
 		weft__settings_turn_on();
 	}
 	weft__families_ask(families);
-	return be_awake() ? 0 : -EOPNOTSUPP;
+	if (!be_awake())
+		return -EOPNOTSUPP;
+	if (!imports_taken)
+		weft__imports_take();
+	imports_taken = true;
+	return 0;
 }
 
 static unsigned int patched(void)

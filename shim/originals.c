@@ -138,7 +138,7 @@ static unsigned int original_sleep(unsigned int seconds)
 
 static int original_usleep(unsigned int us)
 {
-	struct timespec time = {us / 1000000, us % 1000000 * 1000};
+	struct timespec time = {us / 1000000, us % 1000000 * 1000L};
 
 	return (int)as_libc(ask(SYS_nanosleep, &time));
 }
@@ -260,7 +260,7 @@ int weft__original(const char *name, void **ret_function)
 
 /* Numbers by name, as calls.def has them. */
 enum {
-#define CALL(number, name, class, handler, family, reason) NR_##name = number,
+#define CALL(number, name, class, handler, family, reason) NR_##name = (number),
 #include "calls.def"
 #undef CALL
 };

@@ -474,9 +474,10 @@ static void fork_after(void)
 	child = fork();
 	if (child == 0) {
 		say_families();
-		say("patch in the child", weft_patch(WEFT_THREAD | WEFT_TIME));
-		say_families();
 		say_thread();
+		say_families();
+		say("patch in the child", weft_patch(WEFT_FILE));
+		say_families();
 		fflush(stdout);
 		_exit(5);
 	}

@@ -130,12 +130,12 @@ Test(patching, originals_never_yield_and_set_errno_as_libc_does)
 			 "nanosleep yields\nthe original blocks\n");
 }
 
-Test(patching, a_child_patches_itself_anew)
+Test(patching, a_child_is_patched_with_its_first_thread)
 {
-	expect_both_ways("fork_after",
-			 "patch: 0\na thread is a task\npatched: nothing\n"
-			 "patch in the child: 0\npatched: time thread signal\n"
-			 "a thread is a task\nthe child: exit 5\na thread is a task\n");
+	expect_both_ways("fork_after", "patch: 0\na thread is a task\npatched: nothing\n"
+				       "a thread is a task\npatched: time thread signal\n"
+				       "patch in the child: 0\npatched: time thread file signal\n"
+				       "the child: exit 5\na thread is a task\n");
 }
 
 Test(patching, of_many_threads_all_are_tasks)

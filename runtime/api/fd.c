@@ -36,6 +36,23 @@ static int wait_for_event(struct pollfd *poll_fd, const struct weft__wait *wait,
 	return err > 0 || err == -EAGAIN || err == -EINTR ? 0 : err;
 }
 
+/* Threads of the kernel's, of which no shim knows, look again this often. */
+#define SLICE_MS 10
+
+static int poll_for_a_while(struct pollfd *poll_fd, int64_t until_ns)
+{
+	int64_t left_ms =
+		until_ns == WEFT_FOREVER ? SLICE_MS : (until_ns - weft_now()) / WEFT_MS + 1;
+	int ready = (int)weft__raw(SYS_poll, poll_fd, 1,
+				   left_ms < 0          ? 0
+				   : left_ms < SLICE_MS ? left_ms
+							: SLICE_MS);
+
+	if (ready == 0 && weft_now() >= until_ns)
+		return -ETIMEDOUT;
+	return ready == -EINTR ? 0 : ready;
+}
+
 /* The same in a patched program, where another thread may end the wait meanwhile. */
 static int wait_on_thread(struct pollfd *poll_fd, const struct weft__wait *wait)
 {
@@ -44,7 +61,8 @@ static int wait_on_thread(struct pollfd *poll_fd, const struct weft__wait *wait)
 
 	wait->task->at_fd = weft__current;
 	weft__leave();
-	ready = weft__shim->wait_fd(poll_fd, until_ns, &wait->over);
+	ready = weft__shim == NULL ? poll_for_a_while(poll_fd, wait->until_ns)
+				   : weft__shim->wait_fd(poll_fd, until_ns, &wait->over);
 	weft__enter();
 	wait->task->at_fd = NULL;
 	return ready > 0 ? 0 : ready;

@@ -30,16 +30,14 @@ void weft__use_threads(void)
 	weft__on_threads = true;
 }
 
-void weft__enter(void)
+void weft__enter_threads(void)
 {
-	if (weft__unlikely(weft__on_threads))
-		pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&lock);
 }
 
-void weft__leave(void)
+void weft__leave_threads(void)
 {
-	if (weft__unlikely(weft__on_threads))
-		pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&lock);
 }
 
 static void end_with_thread(void *task)
@@ -61,14 +59,14 @@ static void begin_child(void)
 			weft__run_forget(of_thread->run);
 		of_thread->run->tasks = of_thread->fn != NULL ? 1 : 0;
 	}
-	weft__leave();
+	weft__leave_threads();
 }
 
 static void begin(void)
 {
 	weft__run_init(&whole_program);
 	pthread_key_create(&at_thread_end, end_with_thread);
-	pthread_atfork(weft__enter, weft__leave, begin_child);
+	pthread_atfork(weft__enter_threads, weft__leave_threads, begin_child);
 }
 
 weft_task *weft__adopt(weft_task *task)
@@ -79,10 +77,12 @@ weft_task *weft__adopt(weft_task *task)
 	return task;
 }
 
-static weft_task *of_this_thread(void)
+weft_task *weft__me_of_thread(void)
 {
 	weft_task *task;
 
+	if (!weft__on_threads && !weft__patched())
+		return NULL;
 	if (weft__likely(of_thread != NULL))
 		return of_thread;
 	task = calloc(1, sizeof(*task));
@@ -92,15 +92,6 @@ static weft_task *of_this_thread(void)
 	weft__record_init(task, &whole_program);
 	task->started = true;
 	return weft__adopt(task);
-}
-
-weft_task *weft__me(void)
-{
-	if (weft__unlikely(weft__on_threads))
-		return of_this_thread();
-	if (weft__current != NULL)
-		return weft__container(weft__current, weft_task, task);
-	return weft__patched() ? of_this_thread() : NULL;
 }
 
 struct weft__run *weft__run_here(void)
@@ -179,7 +170,7 @@ void weft__wait_end(struct weft__wait *wait, int result)
 	if (weft__unlikely(weft__on_threads)) {
 		__atomic_store_n(&task->woken, 1, __ATOMIC_RELAXED);
 		syscall(SYS_futex, &task->woken, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-		if (task->at_fd != NULL)
+		if (task->at_fd != NULL && weft__shim != NULL)
 			weft__shim->end_wait(task->at_fd);
 	} else {
 		weft__wake(&task->task, 0);

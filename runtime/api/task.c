@@ -88,6 +88,7 @@ void weft__record_init(weft_task *task, struct weft__run *run)
 	task->refs = 1;
 	task->started = task->killed = false;
 	task->outer = NULL;
+	task->at_fd = NULL;
 	task->ended = 0;
 	task->deferred = task->links = NULL;
 	task->locals = NULL;
@@ -180,7 +181,7 @@ static void bury(struct weft__task *task)
 	weft_release(weft__container(task, weft_task, task));
 }
 
-static void own_main(void *arg)
+static struct weft__context *own_main(void *arg)
 {
 	weft_task *self = arg;
 
@@ -188,7 +189,7 @@ static void own_main(void *arg)
 		self->value = self->fn(self->arg);
 	finish(self);
 	self->task.bury = bury;
-	weft__task_exit();
+	return weft__task_end();
 }
 
 /* Ends by weft__thread_ends(), however that comes. */
@@ -222,8 +223,8 @@ static weft_task *make_own(struct weft__run *run, size_t stack_bytes)
 	weft__record_init(task, run);
 	task->stack = stack;
 	task->stack_bytes = stack_bytes;
-	weft__context_make(&task->task.context, stack, (size_t)((char *)task - stack), own_main,
-			   task, 0);
+	weft__context_make_ending(&task->task.context, stack, (size_t)((char *)task - stack),
+				  own_main, task);
 	return task;
 }
 

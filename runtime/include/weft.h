@@ -17,6 +17,7 @@
 #include <weft/base.h>
 #include <weft/task.h>
 #include <weft/greenlet.h>
+#include <weft/generator.h>
 #include <weft/wait.h>
 #include <weft/sync.h>
 #include <weft/queue.h>

@@ -43,8 +43,8 @@
  * Under the launcher weft_patch() does at once what the first thread would have brought about, or
  * chooses the families if it comes before that.
  *
- * Children of fork(2) are patched with their first thread or weft_patch(), in a program under the
- * launcher; else with their own weft_patch(). Programs that are executed are not.
+ * Children of fork(2) are patched with their first thread, or a weft_patch() of their own, to the same
+ * families. Programs that are executed are not.
  */
 #ifndef WEFT_MONKEY_H
 #define WEFT_MONKEY_H
