@@ -23,7 +23,7 @@ static void *say_after(void *arg)
 
 static void say_hello_world(void)
 {
-	struct saying hello = {20 * WEFT_MS, "hello"}, world = {60 * WEFT_MS, "world"};
+	struct saying hello = {20 * WEFT_MS, "hello"}, world = {100 * WEFT_MS, "world"};
 	weft_task *tasks[2];
 
 	if (weft_spawn(&tasks[0], say_after, &world) != 0)
@@ -53,9 +53,9 @@ static void *fetch(void *arg)
 
 static void fetch_all(void)
 {
-	static struct page pages[] = {{"slow.example", 90 * WEFT_MS, "Slow is beautiful."},
+	static struct page pages[] = {{"slow.example", 200 * WEFT_MS, "Slow is beautiful."},
 				      {"fast.example", 20 * WEFT_MS, "Here you are."},
-				      {"fair.example", 50 * WEFT_MS, "As promised."}};
+				      {"fair.example", 100 * WEFT_MS, "As promised."}};
 	weft_call calls[] = {{fetch, &pages[0]}, {fetch, &pages[1]}, {fetch, &pages[2]}};
 	void *texts[3];
 

@@ -18,7 +18,7 @@ static int64_t steps_of(intptr_t number)
 
 static void *work(void *number)
 {
-	weft_sleep(steps_of((intptr_t)number) * 20 * WEFT_MS);
+	weft_sleep(steps_of((intptr_t)number) * 40 * WEFT_MS);
 	printf("task %d done\n", (int)(intptr_t)number);
 	return NULL;
 }
