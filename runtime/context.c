@@ -33,8 +33,7 @@ leave(struct weft__context *from, struct weft__context *to, int for_good)
 				       to->stack_bytes);
 #endif
 #ifdef __SANITIZE_THREAD__
-	if (from->fiber == NULL)
-		from->fiber = __tsan_get_current_fiber();
+	from->fiber = __tsan_get_current_fiber(); /* a task's, or that of its coroutine */
 	__tsan_switch_to_fiber(to->fiber, 0);
 #endif
 	to->left = from;
@@ -46,7 +45,10 @@ UNSEEN void weft__context_leaving(struct weft__context *from, struct weft__conte
 	leave(from, to, 0);
 }
 
-/* A thread's own stack, which nobody made, is learnt by who runs next. */
+/*
+ * Which stack has been left is learnt by who runs next: a thread's own, which nobody made, or that of
+ * a coroutine in which a task has parked.
+ */
 static void finish(struct weft__context *context, void *fake_stack)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -54,10 +56,8 @@ static void finish(struct weft__context *context, void *fake_stack)
 	size_t bytes;
 
 	__sanitizer_finish_switch_fiber(fake_stack, &base, &bytes);
-	if (context->left->stack_base == NULL) {
-		context->left->stack_base = (void *)base;
-		context->left->stack_bytes = bytes;
-	}
+	context->left->stack_base = (void *)base;
+	context->left->stack_bytes = bytes;
 #endif
 	(void)context;
 	(void)fake_stack;
@@ -66,6 +66,11 @@ static void finish(struct weft__context *context, void *fake_stack)
 UNSEEN void weft__context_arrived(struct weft__context *context)
 {
 	finish(context, context->fake_stack);
+}
+
+void weft__context_begun(struct weft__context *context)
+{
+	finish(context, NULL);
 }
 
 struct first_run {
@@ -93,12 +98,27 @@ static void leave(struct weft__context *from, struct weft__context *to, int for_
 }
 #endif
 
+/* What the tools are to know of a stack that is made. */
+static void introduce(struct weft__context *context, void *stack_base, size_t stack_bytes)
+{
+	(void)VALGRIND_STACK_REGISTER(stack_base, (char *)stack_base + stack_bytes);
+#ifdef WEFT__SANITIZED
+	context->stack_base = stack_base;
+	context->stack_bytes = stack_bytes;
+	context->fake_stack = NULL;
+#ifdef __SANITIZE_THREAD__
+	context->fiber = __tsan_create_fiber(0);
+#endif
+#endif
+	(void)context;
+}
+
 void weft__context_make(struct weft__context *context, void *stack_base, size_t stack_bytes,
 			void (*entry)(void *arg), void *arg, uintptr_t fs_base)
 {
 	char *top = (char *)stack_base + stack_bytes;
 
-	(void)VALGRIND_STACK_REGISTER(stack_base, top);
+	introduce(context, stack_base, stack_bytes);
 	context->fs_base = fs_base;
 #ifdef WEFT__SANITIZED
 	struct first_run *first;
@@ -106,16 +126,26 @@ void weft__context_make(struct weft__context *context, void *stack_base, size_t 
 	top -= (sizeof(*first) + 15) & ~(size_t)15;
 	first = (struct first_run *)(void *)top;
 	*first = (struct first_run){context, entry, arg};
-	context->stack_base = stack_base;
-	context->stack_bytes = stack_bytes;
-	context->fake_stack = NULL;
 	entry = run_first;
 	arg = first;
-#ifdef __SANITIZE_THREAD__
-	context->fiber = __tsan_create_fiber(0);
-#endif
 #endif
 	context->sp = weft__context_prepare(top, entry, arg);
+}
+
+void weft__context_make_passed(struct weft__context *context, void *stack_base, size_t stack_bytes,
+			       weft__passed_entry *entry, void *arg)
+{
+	introduce(context, stack_base, stack_bytes);
+	context->fs_base = 0;
+	context->sp = weft__context_prepare_passed((char *)stack_base + stack_bytes, entry, arg);
+}
+
+UNSEEN void weft__context_pass_last(struct weft__context *from, struct weft__context *to,
+				    void *value, int error)
+{
+	leave(from, to, 1);
+	weft__context_swap_passing(&from->sp, to->sp, value, NULL, error);
+	__builtin_unreachable();
 }
 
 UNSEEN void weft__context_leave(struct weft__context *from, struct weft__context *to)

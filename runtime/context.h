@@ -45,6 +45,35 @@ WEFT__SHARED void weft__context_make(struct weft__context *context, void *stack_
  */
 static inline void weft__context_switch(struct weft__context *from, struct weft__context *to);
 
+/** What a context that is passed values runs; it never returns. */
+typedef void weft__passed_entry(void *arg, void *value, int error);
+
+/**
+ * Prepare a context that shares its thread's pointer, and runs entry(arg, value, error) with what
+ * weft__context_pass() first gives it. Its first act is to call weft__context_begun().
+ *
+ * Switches   no
+ * Ownership  as with weft__context_make()
+ */
+void weft__context_make_passed(struct weft__context *context, void *stack_base, size_t stack_bytes,
+			       weft__passed_entry *entry, void *arg);
+
+/**
+ * As weft__context_switch(), between two contexts of one thread pointer, and give the other a value
+ * and an error.
+ *
+ * @param ret_value  where the value goes that the running one is given; unless it gets an error,
+ *                   or this is NULL
+ *
+ * @return the error that the running one is given
+ */
+static inline int weft__context_pass(struct weft__context *from, struct weft__context *to,
+				     void *value, void **ret_value, int error);
+
+/** As weft__context_pass(), for a context that never goes on. */
+void weft__context_pass_last(struct weft__context *from, struct weft__context *to, void *value,
+			     int error) __attribute__((noreturn));
+
 /** As weft__context_switch(), for a context that never goes on. */
 WEFT__SHARED void weft__context_leave(struct weft__context *from, struct weft__context *to)
 	__attribute__((noreturn));
@@ -55,9 +84,10 @@ WEFT__SHARED void weft__context_drop(struct weft__context *context);
 /* The implementation: */
 
 #ifdef WEFT__SANITIZED
-/** Tell the tools that `from` is left, and later that it runs again. */
+/** Tell the tools that `from` is left, and later that it runs again; or runs for the first time. */
 void weft__context_leaving(struct weft__context *from, struct weft__context *to);
 void weft__context_arrived(struct weft__context *context);
+void weft__context_begun(struct weft__context *context);
 #else
 static inline void weft__context_leaving(struct weft__context *from, struct weft__context *to)
 {
@@ -69,10 +99,18 @@ static inline void weft__context_arrived(struct weft__context *context)
 {
 	(void)context;
 }
+
+static inline void weft__context_begun(struct weft__context *context)
+{
+	(void)context;
+}
 #endif
 
 /** Lay out the first state of a stack that grows down from `top`; returns its sp. */
 void *weft__context_prepare(void *top, void (*entry)(void *arg), void *arg);
+
+/** The same for one that is passed to. A state of either kind is gone on with by its own way only. */
+void *weft__context_prepare_passed(void *top, weft__passed_entry *entry, void *arg);
 
 /** Save the state under *save_sp, load that under load_sp; a fs_base of 0 is left alone. */
 void weft__context_swap(void **save_sp, void *load_sp, uintptr_t fs_base);
@@ -82,6 +120,23 @@ static inline void weft__context_switch(struct weft__context *from, struct weft_
 	weft__context_leaving(from, to);
 	weft__context_swap(&from->sp, to->sp, to->fs_base);
 	weft__context_arrived(from);
+}
+
+/** Save the state under *save_sp, load that under load_sp, with a value and an error for it. */
+int weft__context_swap_passing(void **save_sp, void *load_sp, void *value, void **ret_value,
+			       int error);
+
+static inline int weft__context_pass(struct weft__context *from, struct weft__context *to,
+				     void *value, void **ret_value, int error)
+{
+#ifdef WEFT__SANITIZED
+	weft__context_leaving(from, to);
+	error = weft__context_swap_passing(&from->sp, to->sp, value, ret_value, error);
+	weft__context_arrived(from);
+	return error;
+#else
+	return weft__context_swap_passing(&from->sp, to->sp, value, ret_value, error);
+#endif
 }
 
 #endif

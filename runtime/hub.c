@@ -128,11 +128,16 @@ static void close_handle(uv_handle_t *handle, void *unused)
 		uv_close(handle, NULL);
 }
 
-/* What the program has left open. */
+/*
+ * What the program has left open. Its requests come to their end, and may open more; so may what it
+ * has called back when its own handles are closed.
+ */
 static void close_handles(uv_loop_t *loop)
 {
-	uv_walk(loop, close_handle, NULL);
-	uv_run(loop, UV_RUN_DEFAULT);
+	do {
+		uv_walk(loop, close_handle, NULL);
+		uv_run(loop, UV_RUN_ONCE);
+	} while (uv_loop_close(loop) == UV_EBUSY);
 }
 
 void weft__hub_close(struct weft__carrier *carrier)
@@ -143,7 +148,8 @@ void weft__hub_close(struct weft__carrier *carrier)
 		__builtin_ia32_pause();
 	if (hub->shared)
 		close_handles(&hub->loop);
-	weft__check(uv_loop_close(&hub->loop) == 0);
+	else
+		weft__check(uv_loop_close(&hub->loop) == 0);
 	weft__raw(SYS_close, hub->bell);
 	weft__raw(SYS_close, hub->set);
 	weft__fd_forget_all(carrier->crew);

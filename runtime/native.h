@@ -40,8 +40,10 @@ struct weft__wait {
 	weft_timeout *scope; /* whose time that is; NULL: the caller's */
 	int result;
 	bool over;
-	bool firm; /* nothing is raised in it */
-	struct weft__bell *bell; /* patched: what ends its poll(2); NULL: it is one for a futex word */
+	bool firm;      /* nothing is raised in it */
+	bool timed_out; /* valid in the end: it was the caller's deadline that came */
+	struct weft__bell
+		*bell; /* patched: what ends its poll(2); NULL: it is one for a futex word */
 };
 
 /** Who is told that an object is ready, once. */
@@ -87,9 +89,10 @@ struct weft_task {
 	int error;
 	int raised; /* at its next wait; 0: nothing */
 	unsigned int refs;
-	bool started, killed;
-	bool in_run;                               /* patched: the thread is in weft_run() */
-	uint8_t ended;                             /* atomic, for who has not entered */
+	bool started, killed; /* atomic, for who has not entered */
+	uint8_t ended;        /* the same */
+	weft_task *outer;     /* patched: the thread's, outside of the weft_run()
+						      whose first task this is */
 	struct weft__call_later *deferred, *links; /* the last one; the first one */
 	struct weft__local_value *locals;
 	void *stack; /* own mode, NULL for that of a thread */
@@ -100,18 +103,27 @@ struct weft_task {
 /** Whether tasks are threads. Set before the first task is made, if at all. */
 extern bool weft__on_threads;
 
+/** Have tasks be threads, without the shim; for tests. */
+WEFT__SHARED void weft__use_threads(void);
+
 /** Called at the beginning of each wait that can be raised in; for tests. Entered. */
-extern void (*weft__on_wait)(weft_task *task);
+extern WEFT__SHARED void (*weft__on_wait)(weft_task *task);
 
 /** The task that calls; NULL: the thread runs none. Makes one of a thread of a patched program. */
 weft_task *weft__me(void);
 
 /** Keep the other tasks out, for a few instructions. Context: a task, or the loop. */
-void weft__enter(void);
-void weft__leave(void);
+WEFT__SHARED void weft__enter(void);
+WEFT__SHARED void weft__leave(void);
 
 /** weft__enter() for what may wait: 0, -EINVAL for a bad deadline, -EPERM: the caller is no task. */
 int weft__enter_wait(int64_t deadline_ns);
+
+/**
+ * weft__enter() for what wakes others, or does not always wait, so that callbacks of the loop may
+ * call it: 0, -EINVAL for a bad deadline, -EPERM: the thread runs no tasks.
+ */
+int weft__enter_here(int64_t deadline_ns);
 
 /**
  * Wait until weft__wait_end(), in a queue of the caller's or (NULL) in none. Entered; in the meantime
@@ -121,6 +133,7 @@ int weft__enter_wait(int64_t deadline_ns);
  *
  * @return what it was ended with, or
  *   -ETIMEDOUT  the deadline has come
+ *   -EPERM      the caller is no task, and the deadline not 0
  *   what was raised
  */
 int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns);
@@ -133,6 +146,18 @@ int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t dea
  */
 int weft__wait_begin(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns);
 int weft__wait_finish(struct weft__wait *wait);
+
+/** What weft__wait_in() does after weft__wait_begin(), for who has to say something in between. */
+int weft__wait_rest(struct weft__wait *wait);
+
+/**
+ * Wait until a time has come. Entered; in the meantime it is left.
+ *
+ * Switches   yes, if another task is ready, however soon it comes
+ *
+ * @return 0, or what was raised; that may be -ETIMEDOUT
+ */
+int weft__wait_time(int64_t until_ns);
 
 /** weft__wait_in(), but only weft__wait_end() ends it. */
 int weft__wait_firmly(struct weft__link *queue, struct weft__wait *wait);
@@ -225,6 +250,9 @@ void weft__raise(weft_task *task, int error);
 
 /** The caller's run; in a patched program there is always one. NULL: the thread runs no tasks. */
 struct weft__run *weft__run_here(void);
+
+/** Whether a task that has not ended is another thread's: in own mode each run is one thread's. */
+bool weft__out_of_reach(const weft_task *task);
 
 /** Fill in the record of a task that has not started, with one reference. */
 void weft__record_init(weft_task *task, struct weft__run *run);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "coroutine.h"
 #include "crew.h"
 #include "hub.h"
 #include "ready.h"
@@ -128,6 +129,7 @@ void weft__start(struct weft__task *task)
 void weft__task_release(struct weft__task *task)
 {
 	weft__ready_release(task);
+	weft__co_task_ends(task);
 	weft__context_drop(&task->context);
 }
 

@@ -28,6 +28,7 @@ struct weft__carrier;
 struct weft__crew;
 struct weft__run;
 struct weft__hub;
+struct weft_co;
 
 /** What a carrier's kernel thread is to do in between (crew.h). */
 typedef void weft__errand(struct weft__carrier *here);
@@ -92,6 +93,7 @@ struct weft__task {
 	bool has_made;                    /* another task, while there are several carriers */
 	bool joined;                      /* native tasks: a reference is out */
 	uint64_t cpu_ns;                  /* processor time, as far as it is counted (cpu.h) */
+	struct weft_co *co; /* native tasks: its coroutine that runs; NULL: it has none */
 };
 
 struct weft__queue {

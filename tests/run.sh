@@ -22,6 +22,7 @@ want libuv1-dev test -e /usr/include/uv.h
 want libzydis-dev test -e /usr/include/Zydis/Zydis.h
 want libcriterion-dev test -e /usr/include/criterion/criterion.h
 want clang-format command -v clang-format
+want mandoc command -v mandoc
 want python3 test -x /usr/bin/python3
 /usr/bin/python3 -c 'import test.test_threading' >/dev/null 2>&1 || wants_suite=1
 want tinyproxy-bin test -x /usr/bin/tinyproxy

@@ -9,6 +9,14 @@ static bool any_is(weft_task *const tasks[], size_t n, const weft_task *which)
 	return false;
 }
 
+static bool any_out_of_reach(weft_task *const tasks[], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (weft__out_of_reach(tasks[i]))
+			return true;
+	return false;
+}
+
 int weft_join(weft_task *task, int64_t deadline_ns)
 {
 	int err;
@@ -18,18 +26,21 @@ int weft_join(weft_task *task, int64_t deadline_ns)
 	err = weft__enter_wait(deadline_ns);
 	if (err != 0)
 		return err;
-	err = task == weft__me() ? -EDEADLK : weft__object_wait(&task->object, deadline_ns);
+	if (task == weft__me())
+		err = -EDEADLK;
+	else if (weft__out_of_reach(task))
+		err = -EPERM;
+	else
+		err = weft__object_wait(&task->object, deadline_ns);
 	weft__leave();
 	return err;
 }
 
 int weft_joinall(weft_task *const tasks[], size_t n, size_t count, int64_t deadline_ns)
 {
-	if (n == 0)
-		return count == 0 ? 0 : -EINVAL;
-	if (tasks == NULL || any_is(tasks, n, NULL))
+	if (n != 0 && (tasks == NULL || any_is(tasks, n, NULL)))
 		return -EINVAL;
-	if (weft__me() == NULL)
+	if (weft__me() == NULL || any_out_of_reach(tasks, n))
 		return -EPERM;
 	if (any_is(tasks, n, weft__me()))
 		return -EDEADLK;
@@ -52,7 +63,7 @@ static void kill_one(weft_task *task)
 {
 	if (task->object.ready)
 		return;
-	task->killed = true;
+	__atomic_store_n(&task->killed, true, __ATOMIC_RELAXED);
 	weft__raise(task, -ECANCELED);
 }
 
@@ -70,7 +81,7 @@ int weft_killall(weft_task *const tasks[], size_t n, int64_t deadline_ns)
 
 	if (deadline_ns < 0 || (n != 0 && (tasks == NULL || any_is(tasks, n, NULL))))
 		return -EINVAL;
-	if (deadline_ns != 0 && me == NULL)
+	if ((deadline_ns != 0 && me == NULL) || any_out_of_reach(tasks, n))
 		return -EPERM;
 	weft__enter();
 	for (size_t i = 0; i < n; i++)
@@ -88,6 +99,8 @@ int weft_raise(weft_task *task, int error)
 
 	if (task == NULL || error >= 0)
 		return -EINVAL;
+	if (weft__out_of_reach(task))
+		return -EPERM;
 	weft__enter();
 	if (task->object.ready)
 		err = -ESRCH;
@@ -101,7 +114,7 @@ bool weft_killed(void)
 {
 	const weft_task *me = weft__me();
 
-	return me != NULL && me->killed;
+	return me != NULL && __atomic_load_n(&me->killed, __ATOMIC_RELAXED);
 }
 
 int weft_set_error(int error)
@@ -123,7 +136,7 @@ bool weft_ended(const weft_task *task)
 
 bool weft_started(const weft_task *task)
 {
-	return task != NULL && task->started;
+	return task != NULL && __atomic_load_n(&task->started, __ATOMIC_RELAXED);
 }
 
 void *weft_value(const weft_task *task)

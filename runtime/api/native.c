@@ -28,6 +28,11 @@ static struct weft__run whole_program = {
 	.waiters = {&whole_program.waiters, &whole_program.waiters},
 	.idlers = {&whole_program.idlers, &whole_program.idlers}};
 
+void weft__use_threads(void)
+{
+	weft__on_threads = true;
+}
+
 void weft__enter(void)
 {
 	if (weft__unlikely(weft__on_threads))
@@ -43,13 +48,25 @@ void weft__leave(void)
 static void end_with_thread(void *task)
 {
 	weft__thread_ends(task);
+	of_thread = NULL; /* what is destroyed later makes another */
 }
 
-/* A child of fork(2) has the lock as this thread left it, not as another did that it does not have. */
+/*
+ * A child of fork(2) has the lock as this thread left it, not as another did that it does not have. Nor
+ * does it have the tasks that others run: it does not wait for them.
+ */
+static void begin_child(void)
+{
+	whole_program.tasks = 0;
+	if (of_thread != NULL)
+		of_thread->run->tasks = of_thread->fn != NULL ? 1 : 0;
+	weft__leave();
+}
+
 static void begin(void)
 {
 	pthread_key_create(&at_thread_end, end_with_thread);
-	pthread_atfork(weft__enter, weft__leave, weft__leave);
+	pthread_atfork(weft__enter, weft__leave, begin_child);
 }
 
 weft_task *weft__adopt(weft_task *task)
@@ -94,11 +111,26 @@ struct weft__run *weft__run_here(void)
 	return carrier == NULL ? NULL : carrier->run;
 }
 
+bool weft__out_of_reach(const weft_task *task)
+{
+	return !weft__on_threads && !weft_ended(task) && task->run != weft__run_here();
+}
+
 int weft__enter_wait(int64_t deadline_ns)
 {
 	if (deadline_ns < 0)
 		return -EINVAL;
 	if (weft__me() == NULL)
+		return -EPERM;
+	weft__enter();
+	return 0;
+}
+
+int weft__enter_here(int64_t deadline_ns)
+{
+	if (deadline_ns < 0)
+		return -EINVAL;
+	if (weft__run_here() == NULL)
 		return -EPERM;
 	weft__enter();
 	return 0;
@@ -166,23 +198,31 @@ static int expire(weft_timeout *scope)
 	return scope->error;
 }
 
+static int time_out(struct weft__wait *wait)
+{
+	wait->timed_out = true;
+	return -ETIMEDOUT;
+}
+
 /* What ends a wait before it begins; 0: nothing does. */
-static int ends_at_once(weft_task *me, weft_timeout *scope, int64_t deadline_ns)
+static int ends_at_once(weft_task *me, struct weft__wait *wait, weft_timeout *scope,
+			int64_t deadline_ns)
 {
 	int error = me->raised;
 	int64_t now;
 
 	me->raised = 0;
+	wait->timed_out = false;
 	if (error != 0)
 		return error;
 	if (scope == NULL && deadline_ns == WEFT_FOREVER)
 		return 0;
 	if (deadline_ns == 0)
-		return -ETIMEDOUT;
+		return time_out(wait);
 	now = weft_now();
 	if (scope != NULL && scope->deadline_ns <= now)
 		return expire(scope);
-	return deadline_ns <= now ? -ETIMEDOUT : 0;
+	return deadline_ns <= now ? time_out(wait) : 0;
 }
 
 static void stand_in(weft_task *me, struct weft__link *queue, struct weft__wait *wait)
@@ -202,10 +242,12 @@ int weft__wait_begin(struct weft__link *queue, struct weft__wait *wait, int64_t 
 	weft_timeout *scope;
 	int err;
 
+	if (weft__unlikely(me == NULL))
+		return deadline_ns == 0 ? -ETIMEDOUT : -EPERM;
 	if (weft__unlikely(weft__on_wait != NULL))
 		weft__on_wait(me);
 	scope = me->timeouts == NULL ? NULL : soonest_timeout(me);
-	err = ends_at_once(me, scope, deadline_ns);
+	err = ends_at_once(me, wait, scope, deadline_ns);
 	if (err != 0)
 		return err;
 	if (scope != NULL && scope->deadline_ns >= deadline_ns)
@@ -223,17 +265,36 @@ int weft__wait_finish(struct weft__wait *wait)
 	if (wait->over)
 		return wait->result;
 	weft__list_remove(&wait->link);
-	return wait->scope == NULL ? -ETIMEDOUT : expire(wait->scope);
+	return wait->scope == NULL ? time_out(wait) : expire(wait->scope);
+}
+
+int weft__wait_rest(struct weft__wait *wait)
+{
+	park(wait->task, wait, wait->until_ns);
+	return weft__wait_finish(wait);
 }
 
 int weft__wait_in(struct weft__link *queue, struct weft__wait *wait, int64_t deadline_ns)
 {
 	int err = weft__wait_begin(queue, wait, deadline_ns);
 
-	if (err != 0)
-		return err;
-	park(wait->task, wait, wait->until_ns);
-	return weft__wait_finish(wait);
+	return err != 0 ? err : weft__wait_rest(wait);
+}
+
+int weft__wait_time(int64_t until_ns)
+{
+	struct weft__wait wait;
+	int err = weft__wait_begin(NULL, &wait, until_ns);
+
+	if (err == 0) {
+		park(wait.task, &wait, wait.until_ns);
+		err = weft__wait_finish(&wait);
+	} else {
+		weft__leave();
+		weft_yield();
+		weft__enter();
+	}
+	return wait.timed_out ? 0 : err;
 }
 
 int weft__wait_firmly(struct weft__link *queue, struct weft__wait *wait)

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "coroutine.h"
 #include "crew.h"
 #include "hub.h"
 #include "native_stack.h"
@@ -56,7 +57,8 @@ void weft__record_init(weft_task *task, struct weft__run *run)
 	task->starts_ns = 0;
 	task->error = task->raised = 0;
 	task->refs = 1;
-	task->started = task->killed = task->in_run = false;
+	task->started = task->killed = false;
+	task->outer = NULL;
 	task->ended = 0;
 	task->deferred = task->links = NULL;
 	task->locals = NULL;
@@ -66,31 +68,40 @@ void weft__record_init(weft_task *task, struct weft__run *run)
 /* Whether its function is to run. It waits for its time before. */
 static bool begins(weft_task *self)
 {
-	struct weft__wait wait;
 	int err;
 
 	weft__enter();
 	err = self->raised;
 	self->raised = 0;
 	if (err == 0 && self->starts_ns != 0)
-		err = weft__wait_in(NULL, &wait, self->starts_ns);
-	if (err == -ETIMEDOUT && self->starts_ns != 0)
-		err = 0;
+		err = weft__wait_time(self->starts_ns);
 	self->error = err;
-	self->started = err == 0;
+	__atomic_store_n(&self->started, err == 0, __ATOMIC_RELAXED);
 	weft__leave();
 	return err == 0;
 }
 
+/* Its function has left its scopes, as its frame, whether or not it has closed them. */
 static void call_deferred(weft_task *self)
 {
 	struct weft__call_later *later;
 
 	while ((later = self->deferred) != NULL) {
 		self->deferred = later->next;
+		self->timeouts = NULL;
 		later->call(later->arg);
 		free(later);
 	}
+	self->timeouts = NULL;
+}
+
+/* Destructors may defer, and what is deferred may set variables. */
+static void clean_up(weft_task *self)
+{
+	do {
+		call_deferred(self);
+		weft__locals_destroy(self);
+	} while (self->deferred != NULL);
 }
 
 static void call_links(weft_task *self)
@@ -113,16 +124,15 @@ static void call_links(weft_task *self)
 /* Its function has returned, or never runs. */
 static void say_ended(weft_task *self)
 {
-	call_deferred(self);
-	weft__locals_destroy(self);
+	clean_up(self);
 	weft__enter();
-	self->timeouts = NULL;
 	if (self->killed && self->error == 0)
 		self->error = -ECANCELED;
 	__atomic_store_n(&self->ended, 1, __ATOMIC_RELEASE);
 	weft__object_set(&self->object, true);
 	weft__leave();
 	call_links(self);
+	clean_up(self); /* what they have left */
 }
 
 static void finish(weft_task *self)
@@ -168,7 +178,7 @@ void weft__thread_ends(weft_task *task)
 	if (task->fn != NULL)
 		finish(task);
 	else
-		call_deferred(task);
+		say_ended(task);
 	weft_release(task);
 }
 
@@ -363,6 +373,8 @@ int weft_link(weft_task *task, void (*fn)(weft_task *task, void *arg), void *arg
 
 	if (task == NULL || fn == NULL)
 		return -EINVAL;
+	if (weft__out_of_reach(task))
+		return -EPERM;
 	link = call_later(arg);
 	if (link == NULL)
 		return -ENOMEM;
@@ -393,6 +405,8 @@ int weft_unlink(weft_task *task, void (*fn)(weft_task *task, void *arg), void *a
 
 	if (task == NULL)
 		return -EINVAL;
+	if (weft__out_of_reach(task))
+		return -EPERM;
 	weft__enter();
 	place = &task->links;
 	while (*place != NULL && ((*place)->call_link != fn || (*place)->arg != arg))
@@ -410,13 +424,16 @@ static void hub_main(void *arg)
 	weft__hub_run(arg);
 }
 
-/* What a run's first task does when all it has to do itself is done. */
+/*
+ * What a run's first task does when all it has to do itself is done. Before it has its turn after the
+ * wake, a callback of the loop may have spawned another.
+ */
 static void wait_for_others(struct weft__run *run)
 {
 	struct weft__wait wait;
 
 	weft__enter();
-	if (run->tasks != 0)
+	while (run->tasks != 0)
 		weft__wait_firmly(&run->waiters, &wait);
 	weft__leave();
 }
@@ -435,6 +452,7 @@ static int run_own(struct own_run *own, weft_func *fn, void *arg, void **ret_val
 	own->run.carrier = carrier;
 	carrier->run = &own->run;
 	weft__task_init(&own->first->task, carrier);
+	weft__co_lend(&own->first->task);
 	carrier->tasks = 1;
 	weft__current = &own->first->task;
 
@@ -444,6 +462,7 @@ static int run_own(struct own_run *own, weft_func *fn, void *arg, void **ret_val
 	if (ret_value != NULL)
 		*ret_value = own->first->value;
 
+	weft__co_take_back(&own->first->task);
 	weft__current = NULL;
 	weft__hub_of = NULL;
 	weft__hub_close(carrier);
@@ -452,26 +471,39 @@ static int run_own(struct own_run *own, weft_func *fn, void *arg, void **ret_val
 	return 0;
 }
 
+/* However the first task ends: pthread_exit(3) must not leave the others without their run. */
+static void leave_run(void *arg)
+{
+	weft_task *first = arg;
+
+	say_ended(first);
+	wait_for_others(first->run);
+	weft__adopt(first->outer);
+	weft_release(first);
+}
+
 static int run_on_thread(weft_func *fn, void *arg, void **ret_value)
 {
-	weft_task *me = weft__me();
+	weft_task *outer = weft__me(), *first;
 	struct weft__run run = {.waiters = {&run.waiters, &run.waiters},
 				.idlers = {&run.idlers, &run.idlers}};
-	struct weft__run *outer;
 	void *value;
 
-	if (me == NULL)
+	if (outer == NULL)
 		return -ENOMEM;
-	outer = me->run;
-	if (outer->carrier != NULL || me->fn != NULL || me->in_run)
+	if (outer->run->carrier != NULL || outer->fn != NULL || outer->outer != NULL)
 		return -EPERM;
-	me->run = &run;
-	me->in_run = true;
+	first = calloc(1, sizeof(*first));
+	if (first == NULL)
+		return -ENOMEM;
+	weft__record_init(first, &run);
+	first->started = true;
+	first->outer = outer;
+	weft__adopt(first);
+	pthread_cleanup_push(leave_run, first);
 	value = fn(arg);
-	call_deferred(me);
-	wait_for_others(&run);
-	me->in_run = false;
-	me->run = outer;
+	first->value = value;
+	pthread_cleanup_pop(1);
 	if (ret_value != NULL)
 		*ret_value = value;
 	return 0;

@@ -21,17 +21,14 @@ int64_t weft_after(int64_t duration_ns)
 
 int weft_sleep(int64_t duration_ns)
 {
-	int64_t deadline_ns = weft_after(duration_ns);
-	struct weft__wait wait;
-	int err = weft__enter_wait(deadline_ns);
+	int64_t until_ns = weft_after(duration_ns);
+	int err = weft__enter_wait(until_ns);
 
 	if (err != 0)
 		return err;
-	err = weft__wait_in(NULL, &wait, deadline_ns);
+	err = weft__wait_time(until_ns);
 	weft__leave();
-	if (duration_ns == 0)
-		weft_yield();
-	return err == -ETIMEDOUT ? 0 : err;
+	return err;
 }
 
 void weft_yield(void)
@@ -62,12 +59,11 @@ int weft_idle(int64_t deadline_ns)
 	if (err != 0)
 		return err;
 	if (weft__on_threads) {
-		weft__leave();
-		weft_yield();
-		return 0;
+		err = weft__wait_time(weft_now());
+	} else {
+		run->carrier->at_rest = rest;
+		err = weft__wait_in(&run->idlers, &wait, deadline_ns);
 	}
-	run->carrier->at_rest = rest;
-	err = weft__wait_in(&run->idlers, &wait, deadline_ns);
 	weft__leave();
 	return err;
 }

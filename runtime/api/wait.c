@@ -101,6 +101,7 @@ struct weft_iwait {
 	size_t n, given;
 	struct one_of *first, *last; /* ready and not given */
 	struct weft__link waiters;
+	size_t takers; /* that wait, or have been woken and have not looked yet */
 	weft_object **objects;
 	struct one_of ones[];
 };
@@ -159,7 +160,9 @@ static int next_ready(weft_iwait *iwait, int64_t deadline_ns, weft_object **ret_
 	if (iwait->given == iwait->n)
 		return 0;
 	while (iwait->first == NULL) {
+		iwait->takers++;
 		err = weft__wait_in(&iwait->waiters, &wait, deadline_ns);
+		iwait->takers--;
 		if (err != 0)
 			return err;
 		if (iwait->given == iwait->n)
@@ -189,13 +192,19 @@ int weft_iwait_next(weft_iwait *iwait, int64_t deadline_ns, weft_object **ret_ob
 	return result;
 }
 
-void weft_iwait_free(weft_iwait *iwait)
+int weft_iwait_free(weft_iwait *iwait)
 {
+	bool used;
+
 	if (iwait == NULL)
-		return;
+		return 0;
 	weft__enter();
-	for (size_t i = 0; i < iwait->n; i++)
+	used = iwait->takers != 0;
+	for (size_t i = 0; i < iwait->n && !used; i++)
 		weft__list_remove(&iwait->ones[i].watcher.link);
 	weft__leave();
+	if (used)
+		return -EBUSY;
 	free(iwait);
+	return 0;
 }

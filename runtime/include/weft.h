@@ -16,7 +16,10 @@
 
 #include <weft/base.h>
 #include <weft/task.h>
+#include <weft/greenlet.h>
 #include <weft/wait.h>
+#include <weft/sync.h>
+#include <weft/queue.h>
 #include <weft/select.h>
 #include <weft/io.h>
 #include <weft/stream.h>

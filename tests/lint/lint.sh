@@ -46,8 +46,10 @@ runtime_includes_nothing_of_shim() {
 	done
 }
 
+# Those of its own API are others.
 programs_know_nothing_of_weft() {
-	find demo tests/semantics -name '*.[ch]' -o -name '*.cpp' | xargs grep -ni 'weft'
+	find demo tests/semantics -name '*.[ch]' -o -name '*.cpp' |
+		grep -vE '^demo/(classic/|native\.c$)' | xargs grep -ni 'weft'
 }
 
 runtime_exports_only_weft_names() {
@@ -98,6 +100,11 @@ readme_table_is_that_of_calls_def() {
 	diff "$dir/found.dense" "$dir/expected.dense"
 }
 
+# Switches, context, what is returned: contracts as of weft.h and all it includes (check.awk).
+contracts_of_the_api_are_complete() {
+	sh runtime/docs/reference.sh check runtime/include
+}
+
 top_level_holds_only_what_was_agreed() {
 	find . -mindepth 1 -maxdepth 1 ! -name '.*' | sed 's|^\./||' |
 		grep -vxE 'shim|runtime|tests|demo|CMakeLists\.txt|README\.md|LICENSE|CMakePresets\.json|build.*'
@@ -127,6 +134,7 @@ check calls_are_all_there_once_and_in_order
 check calls_of_libc_are_classified
 check each_answered_call_has_a_test
 check readme_table_is_that_of_calls_def
+check contracts_of_the_api_are_complete
 check top_level_holds_only_what_was_agreed
 check nothing_is_left_for_later
 check no_paths_of_one_machine

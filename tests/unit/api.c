@@ -104,7 +104,7 @@ TaskTest(api, a_task_knows_itself)
 	join(task);
 }
 
-TaskTest(api, join_waits_for_the_end)
+BothWays(api, join_waits_for_the_end)
 {
 	weft_task *self = NULL, *task = spawn(save_self, &self);
 
@@ -125,7 +125,7 @@ TaskTest(api, join_of_a_task_that_has_ended_does_not_switch)
 	join(other);
 }
 
-TaskTest(api, join_of_oneself_is_refused)
+BothWays(api, join_of_oneself_is_refused)
 {
 	cr_assert_eq(weft_join(weft_self(), WEFT_FOREVER), -EDEADLK);
 }
@@ -147,7 +147,7 @@ static void sleep_task(void *ms)
 	weft_sleep((intptr_t)ms * WEFT_MS);
 }
 
-TaskTest(api, any_number_joins_a_task)
+BothWays(api, any_number_joins_a_task)
 {
 	struct joining first = {.result = 1};
 	weft_task *target = spawn(sleep_task, (void *)5), *joiner;

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+bool on_threads;
+
 static char notes[65536];
 
 struct errand {
@@ -86,6 +88,18 @@ void yield(unsigned int times)
 {
 	while (times-- > 0)
 		weft_yield();
+}
+
+void until_waits(weft_task *task)
+{
+	bool waits = false;
+
+	while (!waits) {
+		weft_yield();
+		weft__enter();
+		waits = task->wait != NULL && !task->wait->over;
+		weft__leave();
+	}
 }
 
 void on_foreign_thread(void (*run)(void *arg), void *arg)

@@ -44,6 +44,24 @@
 	} \
 	static void suite##_##name##_body(void *unused __attribute__((unused)))
 
+/** Two of them: the tasks are weft's own, and they are threads. */
+#define BothWays(suite, name) \
+	static void suite##_##name##_body(void *unused); \
+	Test(suite, name, .timeout = HANG_S) \
+	{ \
+		cr_assert_eq(run_tasks(suite##_##name##_body, NULL), 0); \
+	} \
+	Test(suite, name##_on_threads, .timeout = HANG_S) \
+	{ \
+		on_threads = true; \
+		weft__use_threads(); \
+		cr_assert_eq(run_tasks(suite##_##name##_body, NULL), 0); \
+	} \
+	static void suite##_##name##_body(void *unused __attribute__((unused)))
+
+/** Whether this test is the second of BothWays(). */
+extern bool on_threads;
+
 /** weft_run() of a function that gives nothing. */
 int run_tasks(void (*entry)(void *arg), void *arg);
 
@@ -63,6 +81,9 @@ void release_inner(struct weft__task *task);
 
 /** Let the others run `times` times. */
 void yield(unsigned int times);
+
+/** Let the others run until a task is in a wait of weft's. */
+void until_waits(weft_task *task);
 
 /** Call run(arg) on a kernel thread that is no carrier; the calling thread blocks meanwhile. */
 void on_foreign_thread(void (*run)(void *arg), void *arg);

@@ -159,7 +159,8 @@ WEFT_API ssize_t weft_writev(int fd, const struct iovec *places, int n, int64_t 
  *   -EINVAL   *done is more than size_bytes
  *   what weft_read() returns
  */
-WEFT_API int weft_read_all(int fd, void *bytes, size_t size_bytes, int64_t deadline_ns, size_t *done);
+WEFT_API int weft_read_all(int fd, void *bytes, size_t size_bytes, int64_t deadline_ns,
+			   size_t *done);
 
 /**
  * Write all of it.

@@ -32,6 +32,9 @@
  * it has deferred runs when it ends, however that comes. One raise ends one wait. What the wait was
  * for is not lost by it: a wait that has been granted what it waits for ends with that.
  *
+ * All tasks of a run belong to the thread that is in weft_run(), and are nobody else's business: another
+ * thread, or a task of its, that joins or kills one that has not ended is told -EPERM.
+ *
  * In a patched program each task is a thread of its own, any thread may use these functions, and
  * weft_run() is not needed. Raises and timeouts end waits of weft's own there, too, but not read(2)
  * and other calls of the program.
@@ -99,7 +102,8 @@ WEFT_API int weft_spawn(weft_task **ret_task, weft_func *fn, void *arg);
  * Context    a task, or a callback of the loop; not a signal handler
  * Ownership  as for weft_spawn()
  *
- * @param stack_bytes  8192 to 1 GB, rounded up to pages
+ * @param stack_bytes  8192 to 1 GB of address space, of which a page guards the end, rounded up to a
+ *                     power of two and to 16 KB
  *
  * @return 0, or what weft_spawn() returns, or
  *   -EINVAL  stack_bytes is out of range
@@ -163,7 +167,7 @@ WEFT_API void weft_release(weft_task *task);
  *   -EINVAL     task is NULL, or deadline_ns negative
  *   -EDEADLK    task is the caller
  *   -ETIMEDOUT  the deadline came first
- *   -EPERM      the caller is no task
+ *   -EPERM      the caller is no task, or task another thread's
  *   what was raised
  */
 WEFT_API int weft_join(weft_task *task, int64_t deadline_ns);
@@ -183,7 +187,7 @@ WEFT_API int weft_join(weft_task *task, int64_t deadline_ns);
  *   -EDEADLK    one of them is the caller
  *   -ETIMEDOUT  the deadline came first
  *   -ENOMEM     no room to wait for as many
- *   -EPERM      the caller is no task
+ *   -EPERM      the caller is no task, or one of them another thread's
  *   what was raised
  */
 WEFT_API int weft_joinall(weft_task *const tasks[], size_t n, size_t count, int64_t deadline_ns);
@@ -214,7 +218,7 @@ WEFT_API int weft_get(weft_task *task, int64_t deadline_ns, void **ret_value);
  * @return 0, or
  *   -EINVAL     task is NULL, or deadline_ns negative
  *   -ETIMEDOUT  it has not ended yet; the kill holds
- *   -EPERM      the caller is no task, and would have to wait
+ *   -EPERM      the caller is no task, and would have to wait; or task is another thread's
  *   what was raised in the caller meanwhile; the kill holds
  */
 WEFT_API int weft_kill(weft_task *task, int64_t deadline_ns);
@@ -228,14 +232,14 @@ WEFT_API int weft_kill(weft_task *task, int64_t deadline_ns);
  *
  * @return 0, or what weft_kill() returns, or
  *   -EINVAL  tasks or one of them is NULL
- *   -ENOMEM  no room to wait for as many; they are killed
  */
 WEFT_API int weft_killall(weft_task *const tasks[], size_t n, int64_t deadline_ns);
 
 /**
  * Raise an error in a task: its wait, or the next that it begins, ends with that.
  *
- * An earlier one that has not been raised yet is replaced.
+ * An earlier one that has not been raised yet is replaced. A task that has not started never runs,
+ * and ends with the error.
  *
  * Switches   no
  * Context    a task, or a callback of the loop
@@ -243,6 +247,7 @@ WEFT_API int weft_killall(weft_task *const tasks[], size_t n, int64_t deadline_n
  * @return 0, or
  *   -EINVAL  task is NULL, or error not a negative errno
  *   -ESRCH   the task has ended
+ *   -EPERM   the task is another thread's
  */
 WEFT_API int weft_raise(weft_task *task, int error);
 
@@ -269,7 +274,7 @@ WEFT_API bool weft_killed(void);
  * @return 0, or
  *   -EINVAL  task or fn is NULL
  *   -ENOMEM  no room to keep it
- *   -EPERM   the task has ended, and the caller cannot spawn
+ *   -EPERM   the task has ended, and the caller cannot spawn; or it is another thread's
  */
 WEFT_API int weft_link(weft_task *task, void (*fn)(weft_task *task, void *arg), void *arg);
 
@@ -282,6 +287,7 @@ WEFT_API int weft_link(weft_task *task, void (*fn)(weft_task *task, void *arg), 
  * @return 0, or
  *   -EINVAL  task is NULL
  *   -ENOENT  there is no such link, or it is being called
+ *   -EPERM   the task is another thread's
  */
 WEFT_API int weft_unlink(weft_task *task, void (*fn)(weft_task *task, void *arg), void *arg);
 
@@ -409,7 +415,7 @@ WEFT_API int weft_sleep(int64_t duration_ns);
  * Wait until no other task is ready.
  *
  * For work that is to be done when there is nothing better to do. In a patched program it is
- * weft_yield().
+ * weft_sleep(0).
  *
  * Switches   yes
  * Context    a task

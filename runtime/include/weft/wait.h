@@ -22,7 +22,7 @@ extern "C" {
 typedef struct weft_object weft_object;
 
 /**
- * Name the object of a task, event, result or queue, that are objects all of them.
+ * Name the object of a task, event, result, latch or queue, that are objects all of them.
  *
  * Context    any
  */
@@ -53,7 +53,7 @@ WEFT_API int weft_wait(weft_object *const objects[], size_t n, size_t count, int
 typedef struct weft_iwait weft_iwait;
 
 /**
- * Begin to take objects as they become ready (gevent.iwait()).
+ * Begin to take objects as they become ready (gevent.iwait()), each once.
  *
  * Switches   no
  * Context    a task
@@ -87,8 +87,11 @@ WEFT_API int weft_iwait_next(weft_iwait *iwait, int64_t deadline_ns, weft_object
  * Switches   no
  * Context    any
  * Ownership  iwait is gone. NULL is nothing
+ *
+ * @return 0, or
+ *   -EBUSY  a task waits for the next; it stays
  */
-WEFT_API void weft_iwait_free(weft_iwait *iwait);
+WEFT_API int weft_iwait_free(weft_iwait *iwait);
 
 #ifdef __cplusplus
 }
