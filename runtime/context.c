@@ -132,6 +132,40 @@ void weft__context_make(struct weft__context *context, void *stack_base, size_t 
 	context->sp = weft__context_prepare(top, entry, arg);
 }
 
+#ifdef WEFT__SANITIZED
+struct ending {
+	struct weft__context *context;
+	weft__ending_entry *entry;
+	void *arg;
+};
+
+static void run_ending(void *cookie)
+{
+	struct ending *ending = cookie;
+
+	weft__context_leave(ending->context, ending->entry(ending->arg));
+}
+
+void weft__context_make_ending(struct weft__context *context, void *stack_base, size_t stack_bytes,
+			       weft__ending_entry *entry, void *arg)
+{
+	struct ending *ending;
+
+	stack_bytes -= (sizeof(*ending) + 15) & ~(size_t)15;
+	ending = (struct ending *)(void *)((char *)stack_base + stack_bytes);
+	*ending = (struct ending){context, entry, arg};
+	weft__context_make(context, stack_base, stack_bytes, run_ending, ending, 0);
+}
+#else
+void weft__context_make_ending(struct weft__context *context, void *stack_base, size_t stack_bytes,
+			       weft__ending_entry *entry, void *arg)
+{
+	introduce(context, stack_base, stack_bytes);
+	context->fs_base = 0;
+	context->sp = weft__context_prepare_ending((char *)stack_base + stack_bytes, entry, arg);
+}
+#endif
+
 void weft__context_make_passed(struct weft__context *context, void *stack_base, size_t stack_bytes,
 			       weft__passed_entry *entry, void *arg)
 {

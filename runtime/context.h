@@ -45,6 +45,16 @@ WEFT__SHARED void weft__context_make(struct weft__context *context, void *stack_
  */
 static inline void weft__context_switch(struct weft__context *from, struct weft__context *to);
 
+/** What a context runs that ends by returning: who goes on. */
+typedef struct weft__context *weft__ending_entry(void *arg);
+
+/**
+ * Prepare a context as weft__context_make() does, which shares its thread's pointer and leaves when
+ * entry(arg) returns. A processor that has predicted returns by the calls before goes on doing so.
+ */
+void weft__context_make_ending(struct weft__context *context, void *stack_base, size_t stack_bytes,
+			       weft__ending_entry *entry, void *arg);
+
 /** What a context that is passed values runs; it never returns. */
 typedef void weft__passed_entry(void *arg, void *value, int error);
 
@@ -108,6 +118,9 @@ static inline void weft__context_begun(struct weft__context *context)
 
 /** Lay out the first state of a stack that grows down from `top`; returns its sp. */
 void *weft__context_prepare(void *top, void (*entry)(void *arg), void *arg);
+
+/** The same for one that leaves when its entry returns. */
+void *weft__context_prepare_ending(void *top, weft__ending_entry *entry, void *arg);
 
 /** The same for one that is passed to. A state of either kind is gone on with by its own way only. */
 void *weft__context_prepare_passed(void *top, weft__passed_entry *entry, void *arg);

@@ -21,8 +21,9 @@ struct state {
 struct start {
 	struct state state;
 	ucontext_t ucontext;
-	void (*entry)(void *arg); /* or: */
-	weft__passed_entry *passed_entry;
+	void (*entry)(void *arg);         /* or: */
+	weft__passed_entry *passed_entry; /* or: */
+	weft__ending_entry *ending_entry;
 	void *arg;
 };
 
@@ -31,10 +32,17 @@ static void begin(unsigned int high, unsigned int low)
 {
 	struct start *self = (struct start *)((uintptr_t)high << 32 | low);
 
-	if (self->passed_entry != NULL)
+	struct weft__context *next;
+	void *left;
+
+	if (self->passed_entry != NULL) {
 		self->passed_entry(self->arg, self->state.value, self->state.error);
-	else
+	} else if (self->ending_entry != NULL) {
+		next = self->ending_entry(self->arg);
+		weft__context_swap(&left, next->sp, next->fs_base);
+	} else {
 		self->entry(self->arg);
+	}
 	__builtin_unreachable();
 }
 
@@ -46,6 +54,7 @@ static struct start *prepare(void *top, void *arg)
 	getcontext(&self->ucontext);
 	self->state.start = self;
 	self->passed_entry = NULL;
+	self->ending_entry = NULL;
 	self->arg = arg;
 	self->ucontext.uc_link = NULL;
 	/* The size is not looked at but to find the top: the stack below is as deep as it is. */
@@ -61,6 +70,14 @@ void *weft__context_prepare(void *top, void (*entry)(void *arg), void *arg)
 	struct start *self = prepare(top, arg);
 
 	self->entry = entry;
+	return self;
+}
+
+void *weft__context_prepare_ending(void *top, weft__ending_entry *entry, void *arg)
+{
+	struct start *self = prepare(top, arg);
+
+	self->ending_entry = entry;
 	return self;
 }
 

@@ -166,7 +166,7 @@ context_start_passed:
 weft__context_prepare_passed:
 	.cfi_startproc
 	and	$-16, %rdi
-	lea	-80(%rdi), %rax
+	lea	-72(%rdi), %rax
 	xor	%ecx, %ecx
 	stmxcsr	(%rax)
 	movl	%ecx, 4(%rax)
@@ -218,5 +218,72 @@ weft__context_prepare:
 	ret
 	.cfi_endproc
 	.size	weft__context_prepare, . - weft__context_prepare
+
+/*
+ * The same for one that leaves when its entry returns, which says in rax for which context: all that
+ * has been called on its stack has returned by then. Whoever it goes back to is predicted by the
+ * calls that led there as if it had not been away, if it is left by a jump.
+ */
+	.type	context_start_ending, @function
+context_start_ending:
+	.cfi_startproc
+	.cfi_undefined %rip
+	mov	%r12, %rdi
+	call	*%rbx
+	sub	$16, %rsp
+	.cfi_adjust_cfa_offset 16
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	mov	8(%rax), %rdx
+	mov	(%rax), %rsi
+	mov	(%rsp), %eax
+	movzwl	4(%rsp), %ecx
+	test	%rdx, %rdx
+	jz	1f
+	wrfsbase %rdx
+1:	mov	%rsi, %rsp
+	cmp	%eax, (%rsp)
+	jne	3f
+2:	cmp	%cx, 4(%rsp)
+	jne	4f
+5:	add	$8, %rsp
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbx
+	pop	%rbp
+	pop	%rcx
+	jmp	*%rcx
+3:	ldmxcsr	(%rsp)
+	jmp	2b
+4:	fldcw	4(%rsp)
+	jmp	5b
+	.cfi_endproc
+	.size	context_start_ending, . - context_start_ending
+
+/* void *weft__context_prepare_ending(void *top, weft__ending_entry *entry, void *arg) */
+	.globl	weft__context_prepare_ending
+	.hidden	weft__context_prepare_ending
+	.type	weft__context_prepare_ending, @function
+weft__context_prepare_ending:
+	.cfi_startproc
+	and	$-16, %rdi
+	lea	-64(%rdi), %rax
+	xor	%ecx, %ecx
+	stmxcsr	(%rax)
+	movl	%ecx, 4(%rax)
+	fnstcw	4(%rax)
+	mov	%rcx, 8(%rax)
+	mov	%rcx, 16(%rax)
+	mov	%rcx, 24(%rax)
+	mov	%rdx, 32(%rax)
+	mov	%rsi, 40(%rax)
+	mov	%rcx, 48(%rax)
+	lea	context_start_ending(%rip), %rcx
+	mov	%rcx, 56(%rax)
+	ret
+	.cfi_endproc
+	.size	weft__context_prepare_ending, . - weft__context_prepare_ending
 
 	.section .note.GNU-stack, "", @progbits

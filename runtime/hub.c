@@ -199,7 +199,8 @@ bool weft__hub_called(const struct weft__carrier *carrier)
 	uint64_t soonest_ns = __atomic_load_n(&carrier->timers.soonest_ns, __ATOMIC_RELAXED);
 	struct pollfd set = {.fd = carrier->hub->set, .events = POLLIN};
 
-	if (carrier->attention || __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED) != NULL ||
+	if (weft__wants_attention(carrier) ||
+	    __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED) != NULL ||
 	    (soonest_ns != 0 && soonest_ns <= weft__now_ns()))
 		return true;
 	/* What an edge has told is not taken by this, as it would be by epoll_wait(2). */
@@ -218,8 +219,8 @@ static uint64_t sleep_until(struct weft__carrier *carrier)
 	uint64_t until = UINT64_MAX;
 	int loop_ms = loop_timeout(carrier->hub);
 
-	if (weft__others_wait(carrier) || carrier->behind != NULL || carrier->attention ||
-	    loop_ms == 0 || carrier->at_rest != NULL)
+	if (weft__others_wait(carrier) || carrier->behind != NULL ||
+	    weft__wants_attention(carrier) || loop_ms == 0 || carrier->at_rest != NULL)
 		return 0;
 	if (carrier->timers.first != NULL)
 		until = carrier->timers.first->deadline_ns;
@@ -279,7 +280,8 @@ static long wait_for_ring(struct weft__carrier *carrier, const struct timespec *
 	uint32_t rung = __atomic_load_n(&hub->rung, __ATOMIC_ACQUIRE);
 	struct timespec doze = {0, DOZE_NS};
 
-	if (__atomic_load_n(&carrier->remote, __ATOMIC_ACQUIRE) != NULL || carrier->attention)
+	if (__atomic_load_n(&carrier->remote, __ATOMIC_ACQUIRE) != NULL ||
+	    weft__wants_attention(carrier))
 		return 0;
 	if (!weft__denied[SYS_futex])
 		weft__raw_free(SYS_futex, &hub->rung, FUTEX_WAIT_PRIVATE, rung, timeout);
@@ -384,7 +386,7 @@ static void look_around(struct weft__carrier *carrier)
 		uv_run(&hub->loop, UV_RUN_NOWAIT);
 	weft__drain_remote(carrier);
 	expire_timers(carrier);
-	if (carrier->attention && carrier->attend != NULL)
+	if (weft__wants_attention(carrier) && carrier->attend != NULL)
 		carrier->attend(carrier);
 	if (weft__unlikely(carrier->at_rest != NULL) && !weft__others_wait(carrier))
 		carrier->at_rest(carrier);
@@ -392,6 +394,9 @@ static void look_around(struct weft__carrier *carrier)
 
 struct uv_loop_s *weft__hub_loop(struct weft__carrier *carrier)
 {
+	/* Counts as a descriptor: the hub is to have its turn though tasks keep each other busy. */
+	if (!carrier->hub->shared)
+		carrier->registered++;
 	carrier->hub->shared = true;
 	return &carrier->hub->loop;
 }

@@ -28,6 +28,7 @@
 #include <pthread.h>
 
 #include "list.h"
+#include "monkey.h"
 #include "scheduler.h"
 #include "weft.h"
 
@@ -42,8 +43,6 @@ struct weft__wait {
 	bool over;
 	bool firm;      /* nothing is raised in it */
 	bool timed_out; /* valid in the end: it was the caller's deadline that came */
-	struct weft__bell
-		*bell; /* patched: what ends its poll(2); NULL: it is one for a futex word */
 };
 
 /** Who is told that an object is ready, once. */
@@ -67,9 +66,17 @@ struct weft__local_value;
 /** One weft_run(), or all tasks of a patched program that are in none. */
 struct weft__run {
 	struct weft__carrier *carrier; /* own mode */
-	unsigned int tasks;            /* that have not ended, but for its first */
+	unsigned int tasks;            /* that have not ended, but for its first; and what else
+					  weft_run() waits for: weft__run_hold() */
 	struct weft__link waiters;     /* its first task, in the end */
 	struct weft__link idlers;      /* weft_idle() */
+	struct weft__link all;         /* its tasks, while `lists` */
+	bool lists;                    /* since before the first of them was made */
+	struct weft__timers timers;    /* weft_timer */
+	weft_task *timekeeper;         /* who waits for them; NULL: there are none */
+	weft_inbox *inbox;             /* NULL: it has none yet */
+	struct weft__link executors;   /* that have not been freed */
+	weft_executor *executor;       /* its own, NULL: none yet */
 };
 
 /*
@@ -80,8 +87,9 @@ struct weft_task {
 	struct weft_object object; /* ready: it has ended */
 	struct weft__task task;
 	struct weft__run *run;
-	struct weft__wait *wait; /* NULL: it is in none */
-	weft_timeout *timeouts;  /* the innermost scope */
+	struct weft__link of_run; /* in the run's list; valid if that lists */
+	struct weft__wait *wait;  /* NULL: it is in none */
+	weft_timeout *timeouts;   /* the innermost scope */
 	weft_func *fn;
 	void *arg;
 	void *value;
@@ -97,11 +105,9 @@ struct weft_task {
 	struct weft__local_value *locals;
 	void *stack; /* own mode, NULL for that of a thread */
 	size_t stack_bytes;
-	uint32_t woken; /* patched: a futex word */
+	uint32_t woken;           /* patched: a futex word */
+	struct weft__task *at_fd; /* patched: its thread, while it waits for a descriptor */
 };
-
-/** Whether tasks are threads. Set before the first task is made, if at all. */
-extern bool weft__on_threads;
 
 /** Have tasks be threads, without the shim; for tests. */
 WEFT__SHARED void weft__use_threads(void);
@@ -109,12 +115,31 @@ WEFT__SHARED void weft__use_threads(void);
 /** Called at the beginning of each wait that can be raised in; for tests. Entered. */
 extern WEFT__SHARED void (*weft__on_wait)(weft_task *task);
 
+/* What the next three do where tasks are threads; the first is NULL in a thread that is none. */
+weft_task *weft__me_of_thread(void);
+WEFT__SHARED void weft__enter_threads(void);
+WEFT__SHARED void weft__leave_threads(void);
+
 /** The task that calls; NULL: the thread runs none. Makes one of a thread of a patched program. */
-weft_task *weft__me(void);
+static inline weft_task *weft__me(void)
+{
+	if (weft__likely(weft__current != NULL && !weft__on_threads))
+		return weft__container(weft__current, weft_task, task);
+	return weft__me_of_thread();
+}
 
 /** Keep the other tasks out, for a few instructions. Context: a task, or the loop. */
-WEFT__SHARED void weft__enter(void);
-WEFT__SHARED void weft__leave(void);
+static inline void weft__enter(void)
+{
+	if (weft__unlikely(weft__on_threads))
+		weft__enter_threads();
+}
+
+static inline void weft__leave(void)
+{
+	if (weft__unlikely(weft__on_threads))
+		weft__leave_threads();
+}
 
 /** weft__enter() for what may wait: 0, -EINVAL for a bad deadline, -EPERM: the caller is no task. */
 int weft__enter_wait(int64_t deadline_ns);
@@ -176,17 +201,6 @@ void weft__wait_end(struct weft__wait *wait, int result);
 int weft__poll_in(struct weft__link *queue, struct weft__wait *wait, struct pollfd *fds, nfds_t n,
 		  int64_t deadline_ns);
 
-/**
- * What ends a poll(2) of a patched program's threads beside what it is for: a descriptor that is ready
- * once it has been rung (bell.c). Several waits share one; when that rings, each looks whether it is
- * over, and those that are not take another. All entered.
- */
-struct weft__bell *weft__bell_take(void); /* NULL: there is no descriptor left */
-void weft__bell_ring(struct weft__bell *bell);
-bool weft__bell_rung(const struct weft__bell *bell);
-int weft__bell_fd(const struct weft__bell *bell);
-void weft__bell_give(struct weft__bell *bell);
-
 /** Ask the kernel; in a patched program, by way of the shim. A result or -errno; errno stays. */
 long weft__ask6(long nr, long a, long b, long c, long d, long e, long f);
 #define WEFT__ASK7(nr, a, b, c, d, e, f, ...) \
@@ -234,10 +248,13 @@ static inline struct weft__wait *weft__wait_first(struct weft__link *queue)
 void weft__object_init(struct weft_object *object);
 
 /** Say whether an object is ready; who watches is told. Entered. */
-void weft__object_set(struct weft_object *object, bool ready);
+WEFT__SHARED void weft__object_set(struct weft_object *object, bool ready);
 
 /** Wait until an object is ready. Entered; as weft__wait_in(). */
 int weft__object_wait(struct weft_object *object, int64_t deadline_ns);
+
+/** The same, whatever is raised meanwhile. By a task. */
+void weft__object_wait_firmly(struct weft_object *object);
 
 /** Whether nobody waits for an object, or watches it. Entered. */
 static inline bool weft__object_unused(const struct weft_object *object)
@@ -251,8 +268,79 @@ void weft__raise(weft_task *task, int error);
 /** The caller's run; in a patched program there is always one. NULL: the thread runs no tasks. */
 struct weft__run *weft__run_here(void);
 
+/** Begin a run that has no tasks. */
+void weft__run_init(struct weft__run *run);
+
+/** Have a run be without all that threads do which a child of fork(2) has not got. Entered. */
+void weft__run_forget(struct weft__run *run);
+
+/** Have weft_run() wait for something more, and no more. Entered. */
+static inline void weft__run_hold(struct weft__run *run)
+{
+	run->tasks++;
+}
+void weft__run_let_go(struct weft__run *run);
+
+/**
+ * weft_spawn() in a run that may be another's, for what must be known of the task before it can
+ * end. Entered.
+ */
+int weft__spawn_in(struct weft__run *run, weft_task **ret_task, weft_func *fn, void *arg);
+
+/** Have a task not be among those that weft_run_until_complete() kills. Entered. */
+static inline void weft__unlist(weft_task *task)
+{
+	if (task->run->lists)
+		weft__list_remove(&task->of_run);
+}
+
+/** weft_release(). Entered. */
+void weft__release(weft_task *task);
+
+/** Give a reference back that is not the last one. Entered. */
+static inline void weft__unref(weft_task *task)
+{
+	task->refs--;
+}
+
+/** weft_kill() without a wait. Entered. */
+void weft__kill(weft_task *task);
+
+/** What weft_set_error() sets, where a function runs for an executor; NULL: the task's. */
+extern __thread int *weft__job_error;
+
+/** Stop the timers of a run. Entered. */
+void weft__timers_stop(struct weft__run *run);
+
+/** What is put into a run's inbox: called there, in a callback of its loop or by a task. */
+struct weft__post {
+	struct weft__post *next;
+	void (*call)(struct weft__post *post); /* not entered */
+};
+
+/** The inbox of a run, with a reference; NULL: no room. Entered. */
+weft_inbox *weft__inbox_of(struct weft__run *run);
+
+/** 0, or as weft_inbox_call(). Context: any thread, not entered. */
+int weft__inbox_put(weft_inbox *inbox, struct weft__post *post);
+
+/**
+ * Have the inbox of a run admit nothing any more, and give the run's reference back; or call what is
+ * in it. Not entered.
+ *
+ * @return whether it is closed, and nothing else is to be waited for
+ */
+bool weft__inbox_close(struct weft__run *run);
+
+/** Shut down the executors of a run, and wait until their threads have gone. By its first task. */
+void weft__executors_close(struct weft__run *run);
+
 /** Whether a task that has not ended is another thread's: in own mode each run is one thread's. */
 bool weft__out_of_reach(const weft_task *task);
+
+/** pthread_create(3), of a thread that is a task if the process is patched. */
+int weft__thread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+			void *arg);
 
 /** Fill in the record of a task that has not started, with one reference. */
 void weft__record_init(weft_task *task, struct weft__run *run);

@@ -175,8 +175,8 @@ static bool hub_is_due(struct weft__carrier *carrier)
 {
 	if (++carrier->turns < LOOK_EVERY)
 		return false;
-	if (carrier->registered != 0 || carrier->timers.first != NULL || carrier->attention ||
-	    carrier->stopped.first != NULL ||
+	if (carrier->registered != 0 || carrier->timers.first != NULL ||
+	    weft__wants_attention(carrier) || carrier->stopped.first != NULL ||
 	    __atomic_load_n(&carrier->remote, __ATOMIC_RELAXED) != NULL)
 		return true;
 	carrier->turns = carrier->overtakes = 0;
@@ -468,7 +468,7 @@ void weft__preempt(void)
 	carrier->spent = carrier->random >> 27;
 }
 
-void weft__task_exit(void)
+struct weft__context *weft__task_end(void)
 {
 	struct weft__task *me = weft__current;
 	struct weft__carrier *carrier = me->carrier;
@@ -480,7 +480,14 @@ void weft__task_exit(void)
 	carrier->tasks--;
 	me->next = carrier->dead;
 	carrier->dead = me;
-	weft__context_leave(&me->context, next_context(carrier));
+	return next_context(carrier);
+}
+
+void weft__task_exit(void)
+{
+	struct weft__task *me = weft__current;
+
+	weft__context_leave(&me->context, weft__task_end());
 }
 
 void weft__broken(const char *what, const char *file, int line)

@@ -117,7 +117,7 @@ struct weft__carrier {
 	unsigned int random;       /* for where a task is stopped next */
 	unsigned int tasks;        /* alive, that are here */
 	uint32_t age;              /* looks at the loop, an idle one counts for many */
-	unsigned int registered;   /* descriptors in the readiness set */
+	unsigned int registered;   /* descriptors in the readiness set; and the loop, if shared */
 	struct weft__task *behind; /* to stand behind those whom the hub's look wakes */
 	struct weft__task *dead;
 	struct weft__timers timers;
@@ -130,7 +130,7 @@ struct weft__carrier {
 	int kernel_thread;    /* the id of its kernel thread; 0: not known */
 	weft__errand *errand; /* for its kernel thread; NULL: none; atomic */
 	void (*attend)(struct weft__carrier *carrier); /* the hub calls it when `attention` */
-	volatile int attention;
+	volatile int attention;                        /* atomic for who is another thread */
 	bool (*wanted)(struct weft__task *me); /* whether the running task's `attention` is for
 						 itself; NULL: always */
 	struct weft__run *run;                 /* native tasks: what they belong to */
@@ -197,6 +197,12 @@ WEFT__SHARED bool weft__yield(void);
 static inline bool weft__any(const struct weft__queue *queue)
 {
 	return __atomic_load_n(&queue->first, __ATOMIC_RELAXED) != NULL;
+}
+
+/** Whether a carrier's hub is to call `attend`. */
+static inline bool weft__wants_attention(const struct weft__carrier *carrier)
+{
+	return __atomic_load_n(&carrier->attention, __ATOMIC_RELAXED) != 0;
 }
 
 /** Whether another task could run. Context: the carrier's thread, a signal handler too. */
@@ -281,6 +287,9 @@ static inline void weft__spend(unsigned int cost)
 	if (weft__unlikely(carrier->spent >= WEFT__BUDGET))
 		weft__preempt();
 }
+
+/** End the running task, whose entry is to return the result at once (weft__ending_entry). */
+struct weft__context *weft__task_end(void);
 
 /** End the running task; its record is buried once its stack is out of use. */
 WEFT__SHARED void weft__task_exit(void) __attribute__((noreturn));

@@ -7,10 +7,12 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <weft/monkey.h>
 
 #include "blocking.h"
 #include "denied.h"
 #include "descriptor.h"
+#include "families.h"
 #include "file.h"
 #include "handlers.h"
 #include "offload.h"
@@ -137,7 +139,8 @@ long on_fcntl(struct weft__call *c)
 		return WEFT__PASS;
 	case F_SETLKW:
 	case F_OFD_SETLKW:
-		return weft__blocking(c, try_record_lock);
+		return weft__has_family(WEFT_FILE) ? weft__blocking(c, try_record_lock)
+						   : weft__blocks(c);
 	default:
 		return WEFT__PASS;
 	}

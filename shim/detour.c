@@ -20,6 +20,7 @@
 
 #include "blocking.h"
 #include "descriptor.h"
+#include "families.h"
 #include "filter.h"
 #include "handlers.h"
 #include "hub.h"
@@ -255,10 +256,10 @@ bool weft__detour_take(bool waits)
 	for (size_t i = 0; i < COUNT(handled); i++)
 		if (all || any_denied(handled[i].needs, MOST_NEEDS)) {
 			any |= !weft__denied[handled[i].nr];
-			weft__handlers[handled[i].nr] = on_offloaded;
+			weft__handler_replace(handled[i].nr, on_offloaded);
 		}
 	for (size_t i = 0; weft__denied[SYS_newfstatat] && i < COUNT(openers); i++)
-		weft__handlers[openers[i]] = on_offloaded;
+		weft__handler_replace(openers[i], on_offloaded);
 	/* Each wait takes a thread, and may be for another's: the user did not reckon with that. */
 	if (any && weft__offload_makes(weft__denied) && weft__offload_most < MOST_THREADS)
 		weft__offload_most = MOST_THREADS;

@@ -8,7 +8,7 @@
 #define DECLARE_PARK(handler) weft__handler handler;
 #define DECLARE_OFFLOAD DECLARE_PARK
 #define DECLARE_EMULATE DECLARE_PARK
-#define CALL(number, name, class, handler, reason) DECLARE_##class(handler)
+#define CALL(number, name, class, handler, family, reason) DECLARE_##class(handler)
 #include "calls.def"
 #undef CALL
 

@@ -17,18 +17,22 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <threads.h>
+#include <weft/monkey.h>
 
 #include "accept_ring.h"
 #include "carriers.h"
 #include "catch.h"
+#include "control.h"
 #include "descriptor.h"
 #include "detour.h"
+#include "families.h"
 #include "file.h"
 #include "futex.h"
 #include "hub.h"
 #include "loaded.h"
 #include "mask.h"
 #include "memory.h"
+#include "monkey.h"
 #include "names.h"
 #include "offload.h"
 #include "parking.h"
@@ -61,7 +65,7 @@ bool weft__hub_counted, weft__waking;
 /* The next one, which is another library's if that one interposes it, too (libasan); and libc's. */
 static create_function *next_pthread_create, *libc_pthread_create;
 static thrd_create_function *libc_thrd_create;
-static bool refused;
+bool weft__refused;
 static const char *not_patched; /* why; NULL: it is, or was not to be */
 static bool has_to_catch;       /* by what is loaded, not by wish */
 
@@ -69,8 +73,8 @@ static bool has_to_catch;       /* by what is loaded, not by wish */
 static void (*renew_libuv)(void);
 static bool renewal_due;
 
-/* Whether the kernel sees more than one thread: each is a directory in /proc/self/task. */
-static bool has_threads(void)
+/* Each is a directory. */
+bool weft__has_threads(void)
 {
 	struct stat status = {.st_nlink = 0};
 
@@ -80,7 +84,7 @@ static bool has_threads(void)
 static bool refuse(const char *why)
 {
 	weft__say("not used: %s; the program runs as it would without", why);
-	refused = true;
+	weft__refused = true;
 	return false;
 }
 
@@ -97,8 +101,6 @@ static bool patch(void)
 	static bool done;
 	const char *why;
 
-	if (weft__program_names("libweft.so.0"))
-		return refuse("the program is linked against libweft and runs tasks of its own");
 	if (weft__program_finds_leaks())
 		return refuse(
 			"a sanitizer in it looks for leaks in kernel threads (detect_leaks=0 in "
@@ -113,7 +115,7 @@ static bool patch(void)
 		return refuse("no wrfsbase instruction (FSGSBASE, Linux 5.9)");
 	if (has_shadow_stack())
 		return refuse("a shadow stack is on");
-	if (has_threads())
+	if (weft__has_threads())
 		return refuse("there are threads already");
 	done = true;
 	if (weft__settings.catch_mode == WEFT__CATCH_ONLY)
@@ -225,7 +227,7 @@ long weft__waking_call(struct weft__call *c)
  */
 static void choose_catching(void)
 {
-	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patched.missed == 0)
+	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patches.missed == 0)
 		return;
 	weft__settings.catch_mode = WEFT__CATCH_ALL;
 	has_to_catch = true;
@@ -283,8 +285,8 @@ static void wake_up(void)
 	struct weft__carrier *carrier = &weft__process;
 	int err, fewer = 0;
 
-	if (refused || weft__current != NULL || weft__hub_of != NULL || carrier->hub != NULL ||
-	    !patch())
+	if (weft__refused || weft__current != NULL || weft__hub_of != NULL ||
+	    carrier->hub != NULL || !patch())
 		return;
 	choose_catching();
 	*carrier = (struct weft__carrier){.attend = weft__signals_attend,
@@ -320,6 +322,7 @@ static void wake_up(void)
 		refuse(strerror(-err));
 		return;
 	}
+	weft__on_threads = true;
 	err = weft__carriers_run();
 	begin_hub(carrier);
 	if (fewer == 0)
@@ -361,7 +364,7 @@ void weft__catch_missed(void)
 	long err;
 
 	/* The others do so when they wake up, or when a task loads something. */
-	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patched.missed == 0 ||
+	if (weft__settings.catch_mode != WEFT__CATCH_AUTO || weft__patches.missed == 0 ||
 	    weft__current == NULL || weft__process.hub == NULL)
 		return;
 	if (weft__parallel) {
@@ -414,11 +417,11 @@ void weft__before_thread(void)
 	errno = saved_errno;
 }
 
-/* Let call_memory.c and the statistics know of it, too. */
-static void begin_create(uintptr_t entry)
+/* Let thread.c, call_memory.c and the statistics know of it, too. */
+static void begin_create(uintptr_t entry, bool is_program_s)
 {
 	weft__before_thread();
-	if (weft__current != NULL) {
+	if (weft__current != NULL && (!is_program_s || weft__has_family(WEFT_THREAD))) {
 		weft__creating_thread = true;
 		weft__next_entry = entry;
 	}
@@ -431,12 +434,12 @@ static void end_create(void)
 		weft__mask_tell_kernel();
 }
 
-WEFT__SHARED int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
-				void *(*start)(void *), void *arg)
+static int create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg,
+		  bool is_program_s)
 {
 	int err;
 
-	begin_create((uintptr_t)start);
+	begin_create((uintptr_t)start, is_program_s);
 	err = next_pthread_create(thread, attr, start, arg);
 	if (ask_again(err))
 		err = next_pthread_create(thread, attr, start, arg);
@@ -444,11 +447,23 @@ WEFT__SHARED int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 	return err;
 }
 
+WEFT__SHARED int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+				void *(*start)(void *), void *arg)
+{
+	return create(thread, attr, start, arg, true);
+}
+
+int weft__create_task(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+		      void *arg)
+{
+	return create(thread, attr, start, arg, false);
+}
+
 WEFT__SHARED int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
 {
 	int result;
 
-	begin_create((uintptr_t)start);
+	begin_create((uintptr_t)start, true);
 	result = libc_thrd_create(thread, start, arg);
 	end_create();
 	return result;
@@ -476,6 +491,7 @@ WEFT__SHARED int __register_atfork(void (*prepare)(void), void (*parent)(void), 
 
 __attribute__((constructor)) static void on_load(void)
 {
+	weft__shim = &weft__shim_here;
 	weft__read_settings();
 	if (weft__settings.on && !weft__program_has_libraries())
 		refuse("the program is linked against no libc, and makes its threads itself");

@@ -19,7 +19,7 @@ struct weft__counts weft__counts[WEFT__MOST_CARRIERS];
 static bool reported; /* or not this process's to report */
 
 static const char *const call_names[WEFT__CALLS] = {
-#define CALL(number, name, class, handler, reason) [number] = #name,
+#define CALL(number, name, class, handler, family, reason) [number] = #name,
 #include "calls.def"
 #undef CALL
 };
@@ -94,7 +94,7 @@ void weft__report_end(void)
 
 static void report_patches(void)
 {
-	const struct weft__patched *patched = &weft__patched;
+	const struct weft__patches *patched = &weft__patches;
 
 	weft__say("sites patched: %zu in %zu objects (%zu could not be)", patched->sites,
 		  patched->objects, patched->unfit);
@@ -138,7 +138,7 @@ void weft__report(void)
 	if (!weft__settings.stats || reported)
 		return;
 	reported = true;
-	if (weft__patched.sites == 0 && !weft__catching) {
+	if (weft__patches.sites == 0 && !weft__catching) {
 		weft__say("sites patched: 0, for no thread was made");
 		return;
 	}

@@ -104,16 +104,11 @@ static unsigned int processors(void)
 	return online >= WEFT__MOST_CARRIERS ? WEFT__MOST_CARRIERS - 1 : (unsigned int)online;
 }
 
-void weft__read_settings(void)
+void weft__settings_turn_on(void)
 {
-	static bool read;
-
-	if (read)
+	if (weft__settings.on)
 		return;
-	read = true;
-	weft__settings.on = read_switch("WEFT");
-	if (!weft__settings.on)
-		return;
+	weft__settings.on = true;
 	read_rules();
 	weft__settings.stats = read_setting(WEFT__SET_STATS) != 0;
 	weft__settings.catch_mode = read_setting(WEFT__SET_CATCH);
@@ -123,4 +118,15 @@ void weft__read_settings(void)
 		weft__settings.carriers = processors();
 	weft__settings.paths = read_setting(WEFT__SET_OFFLOAD_PATHS);
 	weft__offload_most = read_setting(WEFT__SET_OFFLOAD_THREADS);
+}
+
+void weft__read_settings(void)
+{
+	static bool read;
+
+	if (read)
+		return;
+	read = true;
+	if (read_switch("WEFT"))
+		weft__settings_turn_on();
 }

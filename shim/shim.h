@@ -47,6 +47,9 @@ extern struct weft__rule weft__rule;
 /** Read the environment and the rules; what is wrong is said in one line each, and left at its default. */
 void weft__read_settings(void);
 
+/** The program itself wants weft (weft_patch()): as if WEFT were 1. */
+void weft__settings_turn_on(void);
+
 /** Write one line to stderr, "weft: ...", whatever state libc is in. */
 void weft__say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -5,7 +5,7 @@
 #define ENTRY_PARK(number, handler) [number] = (handler),
 #define ENTRY_OFFLOAD ENTRY_PARK
 #define ENTRY_EMULATE ENTRY_PARK
-#define CALL(number, name, class, handler, reason) ENTRY_##class(number, handler)
+#define CALL(number, name, class, handler, family, reason) ENTRY_##class(number, handler)
 
 weft__handler *weft__handlers[WEFT__CALLS] = {
 #include "calls.def"

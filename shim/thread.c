@@ -14,10 +14,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <weft/monkey.h>
 
 #include "catch.h"
 #include "cpu.h"
 #include "denied.h"
+#include "families.h"
 #include "futex.h"
 #include "process.h"
 #include "handlers.h"
@@ -328,12 +330,19 @@ static long make_thread(const struct weft__call *c, struct birth *birth)
 
 #define THREAD_FLAGS (CLONE_VM | CLONE_THREAD | CLONE_SETTLS)
 
+/* Whether the thread is to be none of weft's: those of the program are not asked for, weft's own are. */
+static bool is_kernels_thread(void)
+{
+	return !weft__has_family(WEFT_THREAD) && !weft__creating_thread && weft__making_hub == NULL;
+}
+
 /* What kind of child is asked for; a WEFT__ result, or the id of a new task. */
 static long make_child(struct weft__call *c, struct birth *birth)
 {
 	/* Who may not make threads any more gets the kernel's answer. */
 	if ((birth->flags & THREAD_FLAGS) == THREAD_FLAGS)
-		return weft__denied[c->nr] ? WEFT__PASS : make_thread(c, birth);
+		return weft__denied[c->nr] || is_kernels_thread() ? WEFT__PASS
+								  : make_thread(c, birth);
 	if ((birth->flags & CLONE_VM) == 0)
 		return weft__fork(c, birth->stack_top);
 	if ((birth->flags & (CLONE_VM | CLONE_VFORK | CLONE_SETTLS)) == (CLONE_VM | CLONE_VFORK))

@@ -323,12 +323,6 @@ Test(launcher, a_program_without_any_libc_is_126)
 	expect_check_to_refuse(GUEST_DIR "/no_libc");
 }
 
-Test(launcher, a_program_with_tasks_of_its_own_is_126)
-{
-	expect_refusal(run_weft(GUEST_DIR "/own_tasks"), 126);
-	expect_check_to_refuse(GUEST_DIR "/own_tasks");
-}
-
 Test(launcher, a_sanitizer_that_looks_for_leaks_is_126)
 {
 	char *const argv[] = {FINDS_LEAKS, NULL};

@@ -409,7 +409,18 @@ Test(library, preloaded_by_hand_it_stands_aside_where_the_launcher_refuses)
 {
 	expect_to_stand_aside(GUEST_DIR "/no_libc", "");
 	expect_to_stand_aside(GUEST_DIR "/finds_leaks", "no leaks\n");
-	expect_to_stand_aside(GUEST_DIR "/own_tasks", "0: 5 tasks\n");
+}
+
+/* Its tasks are threads, and those are tasks. */
+Test(library, a_program_with_tasks_of_its_own_has_them_on_threads)
+{
+	char *const argv[] = {GUEST_DIR "/own_tasks", NULL};
+	struct outcome outcome = run_program(UNDER_WEFT, argv, NULL);
+
+	expect_exit(&outcome, 23);
+	cr_expect_str_eq(outcome.out, "0: 5 tasks\n");
+	cr_expect_str_eq(outcome.err, "");
+	forget_outcome(&outcome);
 }
 
 /* It would wait for its own thread, in the kernel. */

@@ -1,6 +1,8 @@
 /* See weft/task.h: what tasks do to each other, and what they tell of themselves. */
 #include "native.h"
 
+__thread int *weft__job_error;
+
 static bool any_is(weft_task *const tasks[], size_t n, const weft_task *which)
 {
 	for (size_t i = 0; i < n; i++)
@@ -58,8 +60,7 @@ int weft_get(weft_task *task, int64_t deadline_ns, void **ret_value)
 	return err;
 }
 
-/* Entered. */
-static void kill_one(weft_task *task)
+void weft__kill(weft_task *task)
 {
 	if (task->object.ready)
 		return;
@@ -85,7 +86,7 @@ int weft_killall(weft_task *const tasks[], size_t n, int64_t deadline_ns)
 		return -EPERM;
 	weft__enter();
 	for (size_t i = 0; i < n; i++)
-		kill_one(tasks[i]);
+		weft__kill(tasks[i]);
 	for (size_t i = 0; i < n && err == 0 && deadline_ns != 0; i++)
 		if (tasks[i] != me)
 			err = weft__object_wait(&tasks[i]->object, deadline_ns);
@@ -121,11 +122,14 @@ int weft_set_error(int error)
 {
 	weft_task *me = weft__me();
 
-	if (me == NULL)
-		return -EPERM;
 	if (error > 0)
 		return -EINVAL;
-	me->error = error;
+	if (weft__job_error != NULL)
+		*weft__job_error = error;
+	else if (me != NULL)
+		me->error = error;
+	else
+		return -EPERM;
 	return 0;
 }
 

@@ -15,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-bool weft__on_threads;
 void (*weft__on_wait)(weft_task *task);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -24,25 +23,21 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static __thread weft_task *of_thread;
 static pthread_key_t at_thread_end;
 static pthread_once_t begun = PTHREAD_ONCE_INIT;
-static struct weft__run whole_program = {
-	.waiters = {&whole_program.waiters, &whole_program.waiters},
-	.idlers = {&whole_program.idlers, &whole_program.idlers}};
+static struct weft__run whole_program;
 
 void weft__use_threads(void)
 {
 	weft__on_threads = true;
 }
 
-void weft__enter(void)
+void weft__enter_threads(void)
 {
-	if (weft__unlikely(weft__on_threads))
-		pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&lock);
 }
 
-void weft__leave(void)
+void weft__leave_threads(void)
 {
-	if (weft__unlikely(weft__on_threads))
-		pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&lock);
 }
 
 static void end_with_thread(void *task)
@@ -53,20 +48,25 @@ static void end_with_thread(void *task)
 
 /*
  * A child of fork(2) has the lock as this thread left it, not as another did that it does not have. Nor
- * does it have the tasks that others run: it does not wait for them.
+ * does it have the tasks that others run, the timekeeper and executors' threads among them: it does
+ * not wait for them.
  */
 static void begin_child(void)
 {
-	whole_program.tasks = 0;
-	if (of_thread != NULL)
+	weft__run_forget(&whole_program);
+	if (of_thread != NULL) {
+		if (of_thread->run != &whole_program)
+			weft__run_forget(of_thread->run);
 		of_thread->run->tasks = of_thread->fn != NULL ? 1 : 0;
-	weft__leave();
+	}
+	weft__leave_threads();
 }
 
 static void begin(void)
 {
+	weft__run_init(&whole_program);
 	pthread_key_create(&at_thread_end, end_with_thread);
-	pthread_atfork(weft__enter, weft__leave, begin_child);
+	pthread_atfork(weft__enter_threads, weft__leave_threads, begin_child);
 }
 
 weft_task *weft__adopt(weft_task *task)
@@ -77,25 +77,21 @@ weft_task *weft__adopt(weft_task *task)
 	return task;
 }
 
-static weft_task *of_this_thread(void)
+weft_task *weft__me_of_thread(void)
 {
 	weft_task *task;
 
+	if (!weft__on_threads && !weft__patched())
+		return NULL;
 	if (weft__likely(of_thread != NULL))
 		return of_thread;
 	task = calloc(1, sizeof(*task));
 	if (task == NULL)
 		return NULL;
+	pthread_once(&begun, begin);
 	weft__record_init(task, &whole_program);
 	task->started = true;
 	return weft__adopt(task);
-}
-
-weft_task *weft__me(void)
-{
-	if (weft__unlikely(weft__on_threads))
-		return of_this_thread();
-	return weft__current == NULL ? NULL : weft__container(weft__current, weft_task, task);
 }
 
 struct weft__run *weft__run_here(void)
@@ -103,12 +99,13 @@ struct weft__run *weft__run_here(void)
 	struct weft__carrier *carrier;
 	weft_task *me;
 
-	if (weft__unlikely(weft__on_threads)) {
-		me = weft__me();
-		return me == NULL ? NULL : me->run;
+	if (!weft__on_threads) {
+		carrier = weft__carrier_here();
+		if (carrier != NULL)
+			return carrier->run;
 	}
-	carrier = weft__carrier_here();
-	return carrier == NULL ? NULL : carrier->run;
+	me = weft__me();
+	return me == NULL ? NULL : me->run;
 }
 
 bool weft__out_of_reach(const weft_task *task)
@@ -170,11 +167,11 @@ void weft__wait_end(struct weft__wait *wait, int result)
 	weft__list_remove(&wait->link);
 	wait->result = result;
 	wait->over = true;
-	if (weft__unlikely(wait->bell != NULL)) {
-		weft__bell_ring(wait->bell);
-	} else if (weft__unlikely(weft__on_threads)) {
+	if (weft__unlikely(weft__on_threads)) {
 		__atomic_store_n(&task->woken, 1, __ATOMIC_RELAXED);
 		syscall(SYS_futex, &task->woken, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		if (task->at_fd != NULL && weft__shim != NULL)
+			weft__shim->end_wait(task->at_fd);
 	} else {
 		weft__wake(&task->task, 0);
 	}
@@ -229,7 +226,6 @@ static void stand_in(weft_task *me, struct weft__link *queue, struct weft__wait 
 {
 	wait->task = me;
 	wait->over = false;
-	wait->bell = NULL;
 	weft__list_init(&wait->link);
 	if (queue != NULL)
 		weft__list_append(queue, &wait->link);
@@ -358,4 +354,14 @@ int weft__object_wait(struct weft_object *object, int64_t deadline_ns)
 	err = weft__wait_in(NULL, &one.wait, deadline_ns);
 	weft__list_remove(&one.watcher.link);
 	return err;
+}
+
+void weft__object_wait_firmly(struct weft_object *object)
+{
+	struct object_wait one = {.watcher.ready = end_object_wait};
+
+	if (object->ready)
+		return;
+	weft__list_append(&object->watchers, &one.watcher.link);
+	weft__wait_firmly(NULL, &one.wait);
 }

@@ -53,7 +53,8 @@
 #define WARM_BYTES ((size_t)64 * 1024 * 1024) /* by the pool */
 
 struct chunk {
-	struct weft__link link; /* among those of its kind with a free slot, if it has one */
+	struct weft__link
+		link; /* among those of its kind with a free slot, or all that have none */
 	char *start;
 	unsigned int kind;
 	unsigned int slots;
@@ -62,24 +63,22 @@ struct chunk {
 	uint64_t guarded; /* those whose guard is made */
 };
 
-/* The upper end of a stack. */
+/* The upper end of a stack; a line of the cache, so that what is below it is aligned to one. */
 struct slot {
-	struct slot *next; /* in a thread's list */
+	struct slot *next; /* in a thread's list, as is: */
+	size_t depth;      /* how many are in it from here on */
 	struct chunk *chunk;
-	char fill[48]; /* a line of the cache: what is below it is aligned to one */
-};
-
-struct kept {
-	struct slot *first;
-	unsigned int count;
+	unsigned int kind;
+	char fill[36];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct weft__link vacant[KINDS]; /* the lock's, as the chunks are */
+static struct weft__link full;          /* only so that who looks for leaks finds them */
 static size_t warm_bytes;
 static bool marks_refused; /* guards are mappings of their own; atomic */
 
-static __thread struct kept kept[KINDS] __attribute__((tls_model("initial-exec")));
+static __thread struct slot *kept[KINDS] __attribute__((tls_model("initial-exec")));
 static __thread bool is_watched __attribute__((tls_model("initial-exec")));
 
 static size_t bytes_of(unsigned int kind)
@@ -117,6 +116,7 @@ static void begin_pool(void)
 {
 	for (unsigned int kind = 0; kind < KINDS; kind++)
 		weft__list_init(&vacant[kind]);
+	weft__list_init(&full);
 	pthread_atfork(lock_pool, unlock_pool, unlock_pool);
 }
 
@@ -164,6 +164,12 @@ static bool make_guard(char *start)
 	return weft__raw(SYS_mprotect, start, GUARD_BYTES, PROT_NONE) == 0;
 }
 
+static void move(struct chunk *chunk, struct weft__link *list)
+{
+	weft__list_remove(&chunk->link);
+	weft__list_append(list, &chunk->link);
+}
+
 /* Context: the lock. */
 static unsigned int take_slot(struct chunk *chunk)
 {
@@ -176,7 +182,7 @@ static unsigned int take_slot(struct chunk *chunk)
 	chunk->free &= ~bit;
 	chunk->warm &= ~bit;
 	if (chunk->free == 0)
-		weft__list_remove(&chunk->link);
+		move(chunk, &full);
 	return index;
 }
 
@@ -185,12 +191,11 @@ static bool free_slot(struct chunk *chunk, uint64_t bit, bool warm)
 {
 	if (!warm && (chunk->free | bit) == all_slots(chunk)) {
 		warm_bytes -= (size_t)__builtin_popcountll(chunk->warm) * bytes_of(chunk->kind);
-		if (chunk->free != 0)
-			weft__list_remove(&chunk->link);
+		weft__list_remove(&chunk->link);
 		return true;
 	}
 	if (chunk->free == 0)
-		weft__list_append(&vacant[chunk->kind], &chunk->link);
+		move(chunk, &vacant[chunk->kind]);
 	chunk->free |= bit;
 	if (warm) {
 		chunk->warm |= bit;
@@ -254,6 +259,7 @@ static struct slot *take_from_pool(unsigned int kind)
 	}
 	slot = (struct slot *)(void *)(start + bytes_of(kind)) - 1;
 	slot->chunk = chunk;
+	slot->kind = kind;
 	return slot;
 }
 
@@ -265,15 +271,11 @@ void *weft__stack_take(size_t bytes, size_t *ret_bytes)
 
 	if (kind == KINDS)
 		return NULL;
-	slot = kept[kind].first;
-	if (weft__likely(slot != NULL)) {
-		kept[kind].first = slot->next;
-		kept[kind].count--;
-	} else {
-		slot = take_from_pool(kind);
-		if (slot == NULL)
-			return NULL;
-	}
+	slot = kept[kind];
+	if (weft__likely(slot != NULL))
+		kept[kind] = slot->next;
+	else if ((slot = take_from_pool(kind)) == NULL)
+		return NULL;
 	usable = bytes_of(kind) - GUARD_BYTES - sizeof(*slot);
 	*ret_bytes = usable;
 	return (char *)slot - usable;
@@ -287,36 +289,39 @@ static void give_slot(struct slot *slot)
 	give_to_pool(chunk, (unsigned int)(offset >> (chunk->kind + LEAST_SHIFT)));
 }
 
+/* Whether the first of a list is freed with the thread; it is not looked at for the others. */
+static bool is_kept_safely(void)
+{
+	if (!is_watched)
+		is_watched = weft__watch_thread_end();
+	return is_watched;
+}
+
 void weft__stack_give(void *stack, size_t bytes)
 {
 	struct slot *slot = (struct slot *)(void *)((char *)stack + bytes);
-	unsigned int kind = slot->chunk->kind;
+	unsigned int kind = slot->kind;
+	struct slot *first = kept[kind];
+	size_t depth = first == NULL ? 1 : first->depth + 1;
 
 	ASAN_UNPOISON_MEMORY_REGION(stack, bytes);
-	if (weft__unlikely(kept[kind].count >= MOST_KEPT ||
-			   (kept[kind].count + 1) * bytes_of(kind) > KEPT_BYTES)) {
+	if (weft__unlikely(depth > MOST_KEPT || depth > KEPT_BYTES >> (kind + LEAST_SHIFT) ||
+			   (first == NULL && !is_kept_safely()))) {
 		give_slot(slot);
 		return;
 	}
-	if (weft__unlikely(!is_watched)) {
-		is_watched = weft__watch_thread_end();
-		if (!is_watched) {
-			give_slot(slot);
-			return;
-		}
-	}
-	slot->next = kept[kind].first;
-	kept[kind].first = slot;
-	kept[kind].count++;
+	slot->next = first;
+	slot->depth = depth;
+	kept[kind] = slot;
 }
 
 void weft__stack_thread_ends(void)
 {
 	is_watched = false; /* another of the thread's destructors may give one yet */
 	for (unsigned int kind = 0; kind < KINDS; kind++) {
-		struct slot *slot = kept[kind].first, *next;
+		struct slot *slot = kept[kind], *next;
 
-		kept[kind] = (struct kept){NULL, 0};
+		kept[kind] = NULL;
 		for (; slot != NULL; slot = next) {
 			next = slot->next;
 			give_slot(slot);

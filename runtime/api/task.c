@@ -47,6 +47,35 @@ const char *weft_version(void)
 	return XSTR(WEFT_VERSION_MAJOR) "." XSTR(WEFT_VERSION_MINOR) "." XSTR(WEFT_VERSION_PATCH);
 }
 
+void weft__run_init(struct weft__run *run)
+{
+	*run = (struct weft__run){.carrier = NULL};
+	weft__list_init(&run->waiters);
+	weft__list_init(&run->idlers);
+	weft__list_init(&run->all);
+	weft__list_init(&run->executors);
+}
+
+void weft__run_forget(struct weft__run *run)
+{
+	run->tasks = 0;
+	run->timekeeper = NULL;
+	weft__timers_stop(run);
+	run->inbox = NULL;
+	run->executor = NULL;
+	while (!weft__list_empty(&run->executors))
+		weft__list_remove(run->executors.next);
+	while (!weft__list_empty(&run->all))
+		weft__list_remove(run->all.next);
+}
+
+void weft__run_let_go(struct weft__run *run)
+{
+	/* A child of fork(2) does not count what it has not got. */
+	if (run->tasks != 0 && --run->tasks == 0 && !weft__list_empty(&run->waiters))
+		weft__wait_end(weft__wait_first(&run->waiters), 0);
+}
+
 void weft__record_init(weft_task *task, struct weft__run *run)
 {
 	weft__object_init(&task->object);
@@ -59,6 +88,7 @@ void weft__record_init(weft_task *task, struct weft__run *run)
 	task->refs = 1;
 	task->started = task->killed = false;
 	task->outer = NULL;
+	task->at_fd = NULL;
 	task->ended = 0;
 	task->deferred = task->links = NULL;
 	task->locals = NULL;
@@ -137,12 +167,10 @@ static void say_ended(weft_task *self)
 
 static void finish(weft_task *self)
 {
-	struct weft__run *run = self->run;
-
 	say_ended(self);
 	weft__enter();
-	if (--run->tasks == 0 && !weft__list_empty(&run->waiters))
-		weft__wait_end(weft__wait_first(&run->waiters), 0);
+	weft__unlist(self);
+	weft__run_let_go(self->run);
 	weft__leave();
 }
 
@@ -152,7 +180,7 @@ static void bury(struct weft__task *task)
 	weft_release(weft__container(task, weft_task, task));
 }
 
-static void own_main(void *arg)
+static struct weft__context *own_main(void *arg)
 {
 	weft_task *self = arg;
 
@@ -160,7 +188,7 @@ static void own_main(void *arg)
 		self->value = self->fn(self->arg);
 	finish(self);
 	self->task.bury = bury;
-	weft__task_exit();
+	return weft__task_end();
 }
 
 /* Ends by weft__thread_ends(), however that comes. */
@@ -194,9 +222,17 @@ static weft_task *make_own(struct weft__run *run, size_t stack_bytes)
 	weft__record_init(task, run);
 	task->stack = stack;
 	task->stack_bytes = stack_bytes;
-	weft__context_make(&task->task.context, stack, (size_t)((char *)task - stack), own_main,
-			   task, 0);
+	weft__context_make_ending(&task->task.context, stack, (size_t)((char *)task - stack),
+				  own_main, task);
 	return task;
+}
+
+int weft__thread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+			void *arg)
+{
+	return weft__shim == NULL || !weft__on_threads
+		       ? pthread_create(thread, attr, start, arg)
+		       : weft__shim->create(thread, attr, start, arg);
 }
 
 static int start_thread(weft_task *task, size_t stack_bytes)
@@ -210,7 +246,7 @@ static int start_thread(weft_task *task, size_t stack_bytes)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, (stack_bytes + 4095) & ~(size_t)4095);
-	err = pthread_create(&thread, &attr, thread_main, task);
+	err = weft__thread_create(&thread, &attr, thread_main, task);
 	pthread_attr_destroy(&attr);
 	return -err;
 }
@@ -227,7 +263,28 @@ static weft_task *make(struct weft__run *run, size_t stack_bytes)
 	return task;
 }
 
-/* A task that is in no list yet, or NULL; started by start(). */
+/* Have the run know a task, or not. Entered. */
+static void let_in(struct weft__run *run, weft_task *task)
+{
+	weft__run_hold(run);
+	if (weft__unlikely(run->lists))
+		weft__list_append(&run->all, &task->of_run);
+}
+
+static void take_back(struct weft__run *run, weft_task *task)
+{
+	weft__unlist(task);
+	weft__run_let_go(run);
+}
+
+static int start(weft_task *task, size_t stack_bytes)
+{
+	if (weft__unlikely(weft__on_threads))
+		return start_thread(task, stack_bytes);
+	weft__start(&task->task);
+	return 0;
+}
+
 static int spawn(weft_task **ret_task, size_t stack_bytes, weft_func *fn, void *arg,
 		 int64_t starts_ns)
 {
@@ -248,14 +305,36 @@ static int spawn(weft_task **ret_task, size_t stack_bytes, weft_func *fn, void *
 	if (ret_task != NULL)
 		task->refs = 2;
 	weft__enter();
-	run->tasks++;
+	let_in(run, task);
 	weft__leave();
-	if (!weft__on_threads) {
-		weft__start(&task->task);
-	} else if ((err = start_thread(task, stack_bytes)) != 0) {
+	err = start(task, stack_bytes);
+	if (weft__unlikely(err != 0)) {
 		weft__enter();
-		run->tasks--;
+		take_back(run, task);
 		weft__leave();
+		free(task);
+		return err;
+	}
+	if (ret_task != NULL)
+		*ret_task = task;
+	return 0;
+}
+
+int weft__spawn_in(struct weft__run *run, weft_task **ret_task, weft_func *fn, void *arg)
+{
+	weft_task *task = make(run, STACK_BYTES);
+	int err;
+
+	if (task == NULL)
+		return -ENOMEM;
+	task->fn = fn;
+	task->arg = arg;
+	if (ret_task != NULL)
+		task->refs = 2;
+	let_in(run, task);
+	err = start(task, STACK_BYTES);
+	if (err != 0) {
+		take_back(run, task);
 		free(task);
 		return err;
 	}
@@ -295,6 +374,20 @@ weft_task *weft_ref(weft_task *task)
 	return task;
 }
 
+static void free_task(weft_task *task)
+{
+	if (task->stack != NULL)
+		weft__stack_give(task->stack, task->stack_bytes);
+	else
+		free(task);
+}
+
+void weft__release(weft_task *task)
+{
+	if (--task->refs == 0)
+		free_task(task);
+}
+
 void weft_release(weft_task *task)
 {
 	unsigned int left;
@@ -304,12 +397,8 @@ void weft_release(weft_task *task)
 	weft__enter();
 	left = --task->refs;
 	weft__leave();
-	if (left != 0)
-		return;
-	if (task->stack != NULL)
-		weft__stack_give(task->stack, task->stack_bytes);
-	else
-		free(task);
+	if (left == 0)
+		free_task(task);
 }
 
 static struct weft__call_later *call_later(void *arg)
@@ -438,6 +527,16 @@ static void wait_for_others(struct weft__run *run)
 	weft__leave();
 }
 
+/* Executors, and what is put into the inbox, may make tasks, and these what is to be closed again. */
+static void wind_up(struct weft__run *run)
+{
+	do {
+		wait_for_others(run);
+		weft__executors_close(run);
+	} while (!weft__inbox_close(run));
+	wait_for_others(run);
+}
+
 static int run_own(struct own_run *own, weft_func *fn, void *arg, void **ret_value)
 {
 	struct weft__carrier *carrier = &own->carrier;
@@ -458,7 +557,7 @@ static int run_own(struct own_run *own, weft_func *fn, void *arg, void **ret_val
 
 	own->first->value = fn(arg);
 	say_ended(own->first);
-	wait_for_others(&own->run);
+	wind_up(&own->run);
 	if (ret_value != NULL)
 		*ret_value = own->first->value;
 
@@ -477,7 +576,7 @@ static void leave_run(void *arg)
 	weft_task *first = arg;
 
 	say_ended(first);
-	wait_for_others(first->run);
+	wind_up(first->run);
 	weft__adopt(first->outer);
 	weft_release(first);
 }
@@ -485,14 +584,14 @@ static void leave_run(void *arg)
 static int run_on_thread(weft_func *fn, void *arg, void **ret_value)
 {
 	weft_task *outer = weft__me(), *first;
-	struct weft__run run = {.waiters = {&run.waiters, &run.waiters},
-				.idlers = {&run.idlers, &run.idlers}};
+	struct weft__run run;
 	void *value;
 
 	if (outer == NULL)
 		return -ENOMEM;
 	if (outer->run->carrier != NULL || outer->fn != NULL || outer->outer != NULL)
 		return -EPERM;
+	weft__run_init(&run);
 	first = calloc(1, sizeof(*first));
 	if (first == NULL)
 		return -ENOMEM;
@@ -516,15 +615,14 @@ int weft_run(weft_func *fn, void *arg, void **ret_value)
 
 	if (fn == NULL)
 		return -EINVAL;
-	if (weft__on_threads)
+	if (weft__on_threads || weft__patched())
 		return run_on_thread(fn, arg, ret_value);
 	if (weft__carrier_here() != NULL)
 		return -EPERM;
 	own = calloc(1, sizeof(*own));
 	if (own == NULL)
 		return -ENOMEM;
-	weft__list_init(&own->run.waiters);
-	weft__list_init(&own->run.idlers);
+	weft__run_init(&own->run);
 	own->first = calloc(1, sizeof(*own->first));
 	if (own->first == NULL)
 		goto free_run;

@@ -17,11 +17,17 @@
 #include <weft/base.h>
 #include <weft/task.h>
 #include <weft/greenlet.h>
+#include <weft/generator.h>
 #include <weft/wait.h>
 #include <weft/sync.h>
 #include <weft/queue.h>
+#include <weft/group.h>
+#include <weft/executor.h>
+#include <weft/timer.h>
+#include <weft/aio.h>
 #include <weft/select.h>
 #include <weft/io.h>
 #include <weft/stream.h>
+#include <weft/monkey.h>
 
 #endif

@@ -28,7 +28,6 @@
 		"built with a sanitizer that looks for leaks in kernel threads (detect_leaks=0 " \
 		"in " \
 		"ASAN_OPTIONS or LSAN_OPTIONS stops that)") \
-	FINDING(TASKS, 126, "linked against libweft, so it runs tasks of its own") \
 	FINDING(RULED_OUT, 126, "a rule says so") \
 	FINDING(SETUID, 126, "setuid, so the loader ignores LD_PRELOAD") \
 	FINDING(SETGID, 126, "setgid, so the loader ignores LD_PRELOAD") \

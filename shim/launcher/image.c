@@ -199,8 +199,6 @@ static enum weft__finding judge_libraries(const struct weft__image *image, const
 
 	if (!read_dynamic(image, ehdr, &dynamic) || !dynamic.needs_library)
 		return WEFT__NO_LIBC;
-	if (mentions(image, ehdr, &dynamic, "libweft.so.0"))
-		return WEFT__TASKS;
 	if ((mentions(image, ehdr, &dynamic, "__asan_init") ||
 	     mentions(image, ehdr, &dynamic, "__lsan_init") ||
 	     mentions(image, ehdr, &dynamic, "__lsan_is_turned_off")) &&

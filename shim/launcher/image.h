@@ -31,9 +31,9 @@ bool weft__image_is_elf(const struct weft__image *image);
  * Judge an ELF file by its headers.
  *
  * The path of its loader is copied to loader, of loader_bytes, when the
- * result is FITS, OTHER_LIBC, NO_LIBC, TASKS or LEAKS; loader is left alone otherwise.
+ * result is FITS, OTHER_LIBC, NO_LIBC or LEAKS; loader is left alone otherwise.
  *
- * @return FITS, OTHER_LIBC, NO_LIBC, TASKS, LEAKS, STATIC, NARROW, FOREIGN, NOT_A_PROGRAM or DAMAGED
+ * @return FITS, OTHER_LIBC, NO_LIBC, LEAKS, STATIC, NARROW, FOREIGN, NOT_A_PROGRAM or DAMAGED
  */
 enum weft__finding weft__image_judge(const struct weft__image *image, char *loader,
 				     size_t loader_bytes);

@@ -28,7 +28,7 @@ static const struct call {
 	const char *name;
 	const char *reason;
 } calls[] = {
-#define CALL(number, name, class, handler, reason) {number, CLASS_##class, #name, reason},
+#define CALL(number, name, class, handler, family, reason) {number, CLASS_##class, #name, reason},
 #include "../calls.def"
 #undef CALL
 };

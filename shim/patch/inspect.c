@@ -34,7 +34,7 @@ void weft__inspect(long count, char **arguments) __attribute__((noreturn));
 static bool catches; /* some call is missed, so what is not patched is caught */
 
 static const char *const call_names[WEFT__CALLS] = {
-#define CALL(number, name, class, handler, reason) [number] = #name,
+#define CALL(number, name, class, handler, family, reason) [number] = #name,
 #include "calls.def"
 #undef CALL
 };

@@ -35,7 +35,7 @@ struct loaded {
 	bool seen; /* in the walk through the list that is going on */
 };
 
-struct weft__patched weft__patched;
+struct weft__patches weft__patches;
 
 static struct loaded *all;
 
@@ -99,13 +99,13 @@ static struct loaded *add(const struct weft__object *object)
 
 static void count(const struct weft__patch *patch, const char *refused)
 {
-	weft__patched.sites += patch->patched;
-	weft__patched.unfit += patch->unfit;
-	weft__patched.missed += patch->missed;
-	weft__patched.objects += patch->patched > 0;
-	weft__patched.refused += refused != NULL;
-	if (refused != NULL && weft__patched.why == NULL)
-		weft__patched.why = refused;
+	weft__patches.sites += patch->patched;
+	weft__patches.unfit += patch->unfit;
+	weft__patches.missed += patch->missed;
+	weft__patches.objects += patch->patched > 0;
+	weft__patches.refused += refused != NULL;
+	if (refused != NULL && weft__patches.why == NULL)
+		weft__patches.why = refused;
 }
 
 /* Patch an object unless it was; what refused it, or NULL. */
@@ -156,7 +156,7 @@ static int patch_libc(struct dl_phdr_info *info, size_t bytes, void *arg)
 	if (!is_named(&object, "libc.so.6"))
 		return 0;
 	*refused = patch_new(&object);
-	if (*refused == NULL && weft__patched.sites == 0)
+	if (*refused == NULL && weft__patches.sites == 0)
 		*refused = "no system calls found in it";
 	return 1;
 }
@@ -192,7 +192,7 @@ static int hook_loader(struct dl_phdr_info *info, size_t bytes, void *arg)
 	weft__object_learn(&object, info);
 	if (state == 0 || !weft__object_holds(&object, state, JUMP_BYTES))
 		return 0;
-	weft__patched.later = is_empty(&object, state) &&
+	weft__patches.later = is_empty(&object, state) &&
 			      weft__patch_function(&object, &function, weft__entry_loaded) == NULL;
 	return 1;
 }

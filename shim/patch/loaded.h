@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct weft__patched {
+struct weft__patches {
 	size_t sites, unfit;     /* patched; answered calls for which no way was found */
 	size_t missed;           /* of which these are calls for sure */
 	size_t objects, refused; /* with sites patched; with sites that were not */
@@ -13,7 +13,7 @@ struct weft__patched {
 	bool later;              /* those that are loaded later are patched, too */
 };
 
-extern struct weft__patched weft__patched;
+extern struct weft__patches weft__patches;
 
 /**
  * Patch all that is loaded but weft itself, and what is loaded from now on.

@@ -590,19 +590,42 @@ Test(greenlet, a_switch_keeps_the_callee_saved_registers)
 		free_co(cos[i]);
 }
 
-static void *overflow(void *depth)
+/* noinline: it has a frame, whose address is a multiple of 16 if the stack was aligned (System V ABI). */
+static __attribute__((noinline)) void *save_frame(void *ret_frame)
+{
+	*(uintptr_t *)ret_frame = (uintptr_t)__builtin_frame_address(0);
+	return NULL;
+}
+
+Test(greenlet, a_stack_is_aligned_when_its_function_is_called)
+{
+	weft_co *co = make(save_frame);
+	uintptr_t frame = 1;
+
+	go(co, &frame);
+
+	cr_assert_eq(frame % 16, 0, "%#lx", frame);
+	free_co(co);
+}
+
+static size_t fill_pages(size_t pages)
 {
 	volatile char page[4096];
 
-	page[0] = (char)(size_t)depth;
-	return (size_t)depth == 0 ? NULL : (char *)overflow((char *)depth - 1) + page[0];
+	page[0] = 1;
+	return pages == 0 ? 0 : fill_pages(pages - 1) + (size_t)page[0];
+}
+
+static void *fill_stack(void *pages)
+{
+	return (void *)fill_pages((size_t)pages);
 }
 
 Test(greenlet, a_stack_of_the_size_asked_for_is_that_large)
 {
 	weft_co *co = NULL;
 
-	cr_assert_eq(weft_co_new(&co, overflow, 64 << 20), 0);
+	cr_assert_eq(weft_co_new(&co, fill_stack, 64 << 20), 0);
 	go(co, (void *)(size_t)(UNDER_SANITIZER ? 4000 : 12000)); /* 48 MB */
 
 	free_co(co);

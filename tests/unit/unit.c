@@ -95,10 +95,11 @@ void until_waits(weft_task *task)
 	bool waits = false;
 
 	while (!waits) {
+		cr_assert_not(weft_ended(task));
 		weft_yield();
-		weft__enter();
+		weft__enter_threads();
 		waits = task->wait != NULL && !task->wait->over;
-		weft__leave();
+		weft__leave_threads();
 	}
 }
 
