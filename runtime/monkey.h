@@ -34,7 +34,7 @@ struct weft__shim_ops {
 		      void *arg);
 
 	/**
-	 * Wait for a descriptor, whatever the families are.
+	 * Wait for descriptors as poll(2), whatever the families are.
 	 *
 	 * @param until_ns  when it ends at the latest; 0: never
 	 * @param over  where it is said that the wait is over, by who then calls end_wait()
@@ -43,9 +43,9 @@ struct weft__shim_ops {
 	 *   -ETIMEDOUT  it is until_ns, or a little later
 	 *   a negative errno of poll(2), or -ENOMEM
 	 */
-	int (*wait_fd)(struct pollfd *fd, uint64_t until_ns, const bool *over);
+	int (*poll)(struct pollfd *fds, nfds_t n, uint64_t until_ns, const bool *over);
 
-	/** End a task's wait_fd(); the task is what weft__current is in its thread. */
+	/** End a task's poll(); the task is what weft__current is in its thread. */
 	void (*end_wait)(struct weft__task *task);
 
 	/* The functions of weft/monkey.h, their arguments checked; patch() but for -EINVAL, -ELIBACC. */

@@ -24,6 +24,7 @@
 #define WEFT_NATIVE_H
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 
 #include "list.h"
@@ -188,6 +189,53 @@ int weft__wait_firmly(struct weft__link *queue, struct weft__wait *wait);
 
 /** End a wait that is not over, and take it out of its queue. Entered. */
 void weft__wait_end(struct weft__wait *wait, int result);
+
+/**
+ * weft_poll() in a wait of the caller's that weft__wait_end() may end, too. Entered; in the meantime it
+ * is left.
+ *
+ * Switches   yes, unless one is ready
+ *
+ * @return as weft_poll(), or what the wait was ended with
+ */
+int weft__poll_in(struct weft__link *queue, struct weft__wait *wait, struct pollfd *fds, nfds_t n,
+		  int64_t deadline_ns);
+
+/** Ask the kernel; in a patched program, by way of the shim. A result or -errno; errno stays. */
+long weft__ask6(long nr, long a, long b, long c, long d, long e, long f);
+#define WEFT__ASK7(nr, a, b, c, d, e, f, ...) \
+	weft__ask6((long)(nr), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define weft__ask(...) WEFT__ASK7(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+
+/** What each call with a deadline may be refused for: 0, -EINVAL, or -EPERM. Not entered. */
+int weft__may_wait(int64_t deadline_ns);
+
+/**
+ * Wait for a descriptor on which a call has found nothing to do; `tries` counts those, from 0. Who finds
+ * nothing although it was ready, time and again, gives the others their turns in between.
+ *
+ * @return 0: try again, or what weft_wait_fd() returns
+ */
+int weft__await_fd(int fd, int events, int64_t deadline_ns, unsigned int *tries);
+
+/**
+ * Read or write a file, at its position: by a chore that is waited for to its end, because the position
+ * moves. As weft_read().
+ */
+long weft__file_io(int fd, bool writes, const struct iovec *places, int n, int64_t deadline_ns);
+
+/**
+ * Read or write what can be without waiting, a socket or not: how much, or -EAGAIN. Of a file the call
+ * itself. size_bytes is not 0.
+ */
+long weft__try_io(int fd, bool is_socket, bool writes, void *bytes, size_t size_bytes);
+
+/** Let the others have their turn now and then: for who has done something without waiting. */
+static inline void weft__spend_turn(void)
+{
+	if (weft__likely(!weft__on_threads))
+		weft__spend(1);
+}
 
 /** The first wait in a queue, NULL if it is empty. Entered. */
 static inline struct weft__wait *weft__wait_first(struct weft__link *queue)

@@ -71,11 +71,11 @@ static uint64_t end_of_slice(uint64_t until_ns)
 	return until_ns == 0 || until_ns > slice_ns ? slice_ns : until_ns;
 }
 
-static int wait_in_kernel(struct pollfd *fd, uint64_t until_ns)
+static int wait_in_kernel(struct pollfd *fds, nfds_t n, uint64_t until_ns)
 {
 	uint64_t now = weft__now_ns(), slice_ns = end_of_slice(until_ns);
 	struct timespec left = {0, slice_ns > now ? (long)(slice_ns - now) : 0};
-	int ready = (int)weft__raw(SYS_ppoll, fd, 1, &left, NULL, 0);
+	int ready = (int)weft__raw(SYS_ppoll, fds, n, &left, NULL, 0);
 
 	if (ready == 0 && until_ns != 0 && until_ns <= slice_ns)
 		return -ETIMEDOUT;
@@ -83,7 +83,7 @@ static int wait_in_kernel(struct pollfd *fd, uint64_t until_ns)
 }
 
 /* From the look at `over` until it is parked nobody else runs, so end_wait() does not come too early. */
-static int wait_in_task(struct pollfd *fd, uint64_t until_ns, const bool *over)
+static int wait_in_task(struct pollfd *fds, nfds_t n, uint64_t until_ns, const bool *over)
 {
 	bool slices = !weft__has_family(WEFT_THREAD);
 	int ready = 0;
@@ -91,9 +91,9 @@ static int wait_in_task(struct pollfd *fd, uint64_t until_ns, const bool *over)
 	while (!__atomic_load_n(over, __ATOMIC_ACQUIRE) && ready == 0) {
 		uint64_t end_ns = slices ? end_of_slice(until_ns) : until_ns;
 
-		ready = (int)weft__poll_now(fd, 1);
+		ready = (int)weft__poll_now(fds, n);
 		if (ready == 0)
-			ready = weft__ready_wait_any(fd, 1, end_ns);
+			ready = weft__ready_wait_any(fds, n, end_ns);
 		if (ready == -EINTR || (ready == -ETIMEDOUT && end_ns != until_ns))
 			return 0;
 		if (ready == -EAGAIN)
@@ -103,15 +103,15 @@ static int wait_in_task(struct pollfd *fd, uint64_t until_ns, const bool *over)
 }
 
 /* What came for the task meanwhile is delivered at the end of a call. */
-static int wait_fd(struct pollfd *fd, uint64_t until_ns, const bool *over)
+static int poll_fds(struct pollfd *fds, nfds_t n, uint64_t until_ns, const bool *over)
 {
 	struct weft__task *me = weft__current;
 	int ready;
 
 	if (me == NULL)
-		return wait_in_kernel(fd, until_ns);
+		return wait_in_kernel(fds, n, until_ns);
 	weft__go_inside(me);
-	ready = wait_in_task(fd, until_ns, over);
+	ready = wait_in_task(fds, n, until_ns, over);
 	weft__go_outside(me);
 	if (me->attention)
 		syscall(SYS_gettid);
@@ -132,7 +132,7 @@ static void end_wait(struct weft__task *task)
 const struct weft__shim_ops weft__shim_here = {
 	.wake = be_awake,
 	.create = weft__create_task,
-	.wait_fd = wait_fd,
+	.poll = poll_fds,
 	.end_wait = end_wait,
 	.patch = patch,
 	.patched = patched,

@@ -1,49 +1,82 @@
-/* See weft/io.h: waiting for a descriptor. */
-#include <poll.h>
+/*
+ * See weft/io.h: waiting for descriptors.
+ *
+ * In own mode the carrier's readiness set says that something has happened, and poll(2) what. For a thread
+ * of a patched program the shim waits.
+ */
+#include <unistd.h>
 
 #include "native.h"
 #include "ready.h"
 
-/* What poll(2) tells at once: events, 0: none, or a negative errno. */
-static int look(struct pollfd *poll_fd, int events)
-{
-	long n = weft__poll_now(poll_fd, 1);
+/* Beyond so many vain tries of one call it makes way for others: who else reads there is quicker. */
+#define VAIN_TRIES 4
 
-	if (n < 0)
-		return (int)n;
-	if ((poll_fd->revents & POLLNVAL) != 0)
-		return -EBADF;
-	if ((poll_fd->revents & (POLLERR | POLLHUP)) != 0)
-		return events;
-	return ((poll_fd->revents & POLLIN) != 0 ? WEFT_IN : 0) |
-	       ((poll_fd->revents & POLLOUT) != 0 ? WEFT_OUT : 0);
+long weft__ask6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	int before;
+	long result;
+
+	if (weft__likely(!weft__on_threads))
+		return weft__raw6(nr, a, b, c, d, e, f);
+	before = errno;
+	result = syscall(nr, a, b, c, d, e, f);
+	if (result == -1)
+		result = -errno;
+	errno = before;
+	return result;
 }
 
-/* Until something has happened to it, or the wait is over; 0: look again. */
-static int wait_for_event(struct pollfd *poll_fd, const struct weft__wait *wait, bool *registered)
+int weft__may_wait(int64_t deadline_ns)
+{
+	if (deadline_ns < 0)
+		return -EINVAL;
+	return weft__me() == NULL ? -EPERM : 0;
+}
+
+/* What poll(2) tells at once. */
+static long look(struct pollfd *fds, nfds_t n)
+{
+	return weft__on_threads ? weft__ask(SYS_poll, fds, n, 0) : weft__poll_now(fds, n);
+}
+
+/* Nobody says what is closed here: a number may be another file's by now. */
+static int renew_all(const struct pollfd *fds, nfds_t n)
+{
+	int err = 0;
+
+	for (nfds_t i = 0; i < n && err == 0; i++)
+		if (fds[i].fd >= 0)
+			err = weft__ready_renew(fds[i].fd, fds[i].events);
+	return err == -ENOSPC ? -ENOMEM : err;
+}
+
+/* How many are ready; 0: the wait is over, or its time. */
+static long poll_own(const struct weft__wait *wait, struct pollfd *fds, nfds_t n)
 {
 	uint64_t until_ns = wait->until_ns == WEFT_FOREVER ? 0 : (uint64_t)wait->until_ns;
-	int err;
+	long result = renew_all(fds, n);
 
-	/* Nobody says what is closed here: the number may be another file's by now. */
-	if (!*registered) {
-		err = weft__ready_renew(poll_fd->fd, poll_fd->events);
-		if (err != 0)
-			return err == -ENOSPC ? -ENOMEM : err;
-		*registered = true;
+	while (result == 0 && !wait->over) {
+		int err = weft__ready_wait_any(fds, n, until_ns);
+
+		if (err == -ETIMEDOUT)
+			break;
+		if (err < 0 && err != -EAGAIN && err != -EINTR)
+			return err;
+		result = wait->over ? 0 : look(fds, n);
 	}
-	err = weft__ready_wait_any(poll_fd, 1, until_ns);
-	return err > 0 || err == -EAGAIN || err == -EINTR ? 0 : err;
+	return result;
 }
 
 /* Threads of the kernel's, of which no shim knows, look again this often. */
 #define SLICE_MS 10
 
-static int poll_for_a_while(struct pollfd *poll_fd, int64_t until_ns)
+static int poll_for_a_while(struct pollfd *fds, nfds_t n, int64_t until_ns)
 {
 	int64_t left_ms =
 		until_ns == WEFT_FOREVER ? SLICE_MS : (until_ns - weft_now()) / WEFT_MS + 1;
-	int ready = (int)weft__raw(SYS_poll, poll_fd, 1,
+	int ready = (int)weft__raw(SYS_poll, fds, n,
 				   left_ms < 0          ? 0
 				   : left_ms < SLICE_MS ? left_ms
 							: SLICE_MS);
@@ -54,41 +87,56 @@ static int poll_for_a_while(struct pollfd *poll_fd, int64_t until_ns)
 }
 
 /* The same in a patched program, where another thread may end the wait meanwhile. */
-static int wait_on_thread(struct pollfd *poll_fd, const struct weft__wait *wait)
+static long poll_on_thread(const struct weft__wait *wait, struct pollfd *fds, nfds_t n)
 {
 	uint64_t until_ns = wait->until_ns == WEFT_FOREVER ? 0 : (uint64_t)wait->until_ns;
-	int ready;
+	int result = 0;
 
-	wait->task->at_fd = weft__current;
-	weft__leave();
-	ready = weft__shim == NULL ? poll_for_a_while(poll_fd, wait->until_ns)
-				   : weft__shim->wait_fd(poll_fd, until_ns, &wait->over);
-	weft__enter();
-	wait->task->at_fd = NULL;
-	return ready > 0 ? 0 : ready;
+	while (result == 0 && !wait->over) {
+		wait->task->at_fd = weft__current;
+		weft__leave();
+		result = weft__shim == NULL ? poll_for_a_while(fds, n, wait->until_ns)
+					    : weft__shim->poll(fds, n, until_ns, &wait->over);
+		weft__enter();
+		wait->task->at_fd = NULL;
+		if (result > 0)
+			result = (int)look(fds, n); /* an event says less than poll(2) */
+	}
+	return result == -ETIMEDOUT ? 0 : result;
 }
 
-static int wait_for(struct pollfd *poll_fd, int events, int64_t deadline_ns)
+int weft__poll_in(struct weft__link *queue, struct weft__wait *wait, struct pollfd *fds, nfds_t n,
+		  int64_t deadline_ns)
 {
-	struct weft__wait wait;
-	bool registered = false;
-	int err = weft__wait_begin(NULL, &wait, deadline_ns), result = 0;
+	long result = look(fds, n);
+	int err;
 
+	if (result != 0)
+		return (int)result;
+	err = weft__wait_begin(queue, wait, deadline_ns);
 	if (err != 0)
 		return err;
-	while (err == 0 && result == 0 && !wait.over) {
-		err = weft__on_threads ? wait_on_thread(poll_fd, &wait)
-				       : wait_for_event(poll_fd, &wait, &registered);
-		result = err == 0 ? look(poll_fd, events) : 0;
-	}
-	if (err == -ETIMEDOUT && !wait.over)
-		return weft__wait_finish(&wait);
-	wait.task->wait = NULL;
-	if (!wait.over)
-		return result != 0 ? result : err;
-	if (result == 0)
-		return wait.result;
-	weft__raise(wait.task, wait.result); /* at its next wait */
+	result = weft__on_threads ? poll_on_thread(wait, fds, n) : poll_own(wait, fds, n);
+	/* Readiness is not taken by who waits for it: what ends the wait beside it comes first. */
+	if (result == 0 || wait->over)
+		return weft__wait_finish(wait);
+	weft__list_remove(&wait->link);
+	wait->task->wait = NULL;
+	return (int)result;
+}
+
+int weft_poll(struct pollfd *fds, nfds_t n, int64_t deadline_ns)
+{
+	struct weft__wait wait;
+	int result;
+
+	if (fds == NULL && n != 0)
+		return -EINVAL;
+	result = weft__enter_wait(deadline_ns);
+	if (result != 0)
+		return result;
+	result = weft__poll_in(NULL, &wait, fds, n, deadline_ns);
+	weft__leave();
 	return result;
 }
 
@@ -105,12 +153,26 @@ int weft_wait_fd(int fd, int events, int64_t deadline_ns)
 		poll_fd.events |= POLLIN;
 	if ((events & WEFT_OUT) != 0)
 		poll_fd.events |= POLLOUT;
-	result = weft__enter_wait(deadline_ns);
-	if (result != 0)
+	result = weft_poll(&poll_fd, 1, deadline_ns);
+	if (result < 0)
 		return result;
-	result = look(&poll_fd, events);
-	if (result == 0)
-		result = wait_for(&poll_fd, events, deadline_ns);
-	weft__leave();
-	return result;
+	if ((poll_fd.revents & POLLNVAL) != 0)
+		return -EBADF;
+	if ((poll_fd.revents & (POLLERR | POLLHUP)) != 0)
+		return events;
+	return ((poll_fd.revents & POLLIN) != 0 ? WEFT_IN : 0) |
+	       ((poll_fd.revents & POLLOUT) != 0 ? WEFT_OUT : 0);
+}
+
+int weft__await_fd(int fd, int events, int64_t deadline_ns, unsigned int *tries)
+{
+	int err = 0;
+
+	if ((*tries)++ > 0 && weft_now() >= deadline_ns)
+		return -ETIMEDOUT;
+	if (*tries > VAIN_TRIES)
+		err = weft_sleep(WEFT_MS);
+	if (err == 0)
+		err = weft_wait_fd(fd, events, deadline_ns);
+	return err < 0 ? err : 0;
 }

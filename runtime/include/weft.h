@@ -25,7 +25,9 @@
 #include <weft/executor.h>
 #include <weft/timer.h>
 #include <weft/aio.h>
+#include <weft/select.h>
 #include <weft/io.h>
+#include <weft/stream.h>
 #include <weft/monkey.h>
 
 #endif
