@@ -16,7 +16,7 @@
 struct weft__chore {
 	void (*run)(struct weft__chore *chore);  /* by the thread */
 	void (*undo)(struct weft__chore *chore); /* what was done for nobody; NULL: nothing */
-	bool lasts;                                /* perhaps for ever: nobody else waits for its thread */
+	bool lasts; /* perhaps for ever: nobody else waits for its thread */
 	/* chore.c's */
 	struct weft__chore *next;
 	int done_fd;

@@ -24,7 +24,7 @@ struct weft_stream {
 	int error;          /* of sending: nothing can be sent any more */
 	unsigned int users; /* tasks that are in it */
 	struct weft__bytes in;
-	struct weft__bytes out, going; /* to be sent; of that, what is sent first */
+	struct weft__bytes out, going;      /* to be sent; of that, what is sent first */
 	struct weft__link readers, senders; /* waits: until something comes; until there is room, or
 					     * until who sends has let go of `going` */
 };

@@ -114,7 +114,8 @@ static ssize_t transfer_at(int fd, bool writes, void *bytes, size_t size_bytes, 
 		return err;
 	if (size_bytes > SSIZE_MAX || offset < 0)
 		return -EINVAL;
-	result = weft__ask(writes ? SYS_pwritev2 : SYS_preadv2, fd, &whole, 1, offset, 0, RWF_NOWAIT);
+	result = weft__ask(writes ? SYS_pwritev2 : SYS_preadv2, fd, &whole, 1, offset, 0,
+			   RWF_NOWAIT);
 	if (result != -EAGAIN && result != -EOPNOTSUPP && result != -ENOSYS) {
 		weft__spend_turn();
 		return result;

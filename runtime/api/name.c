@@ -46,8 +46,8 @@ static const char *keep(char **end, const char *string)
 static struct lookup *new_lookup(const char *node, const char *service,
 				 const struct addrinfo *hints)
 {
-	size_t bytes = (node == NULL ? 0 : strlen(node) + 1) +
-		       (service == NULL ? 0 : strlen(service) + 1);
+	size_t bytes =
+		(node == NULL ? 0 : strlen(node) + 1) + (service == NULL ? 0 : strlen(service) + 1);
 	struct lookup *it = calloc(1, sizeof(*it) + bytes);
 	char *end;
 

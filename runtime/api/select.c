@@ -12,8 +12,9 @@
 
 struct key {
 	void *data;
-	uint32_t number; /* of the registration: an event of an earlier one of the same descriptor is old */
-	uint8_t events;  /* 0: not registered */
+	uint32_t
+		number; /* of the registration: an event of an earlier one of the same descriptor is old */
+	uint8_t events; /* 0: not registered */
 	bool always;
 };
 
@@ -121,10 +122,9 @@ static int make_room(weft_selector *selector, int fd)
 
 static int control(const weft_selector *selector, int op, int fd, int events, uint32_t number)
 {
-	struct epoll_event event = {
-		.events = ((events & WEFT_IN) != 0 ? (uint32_t)EPOLLIN : 0) |
-			  ((events & WEFT_OUT) != 0 ? (uint32_t)EPOLLOUT : 0),
-		.data.u64 = (uint64_t)number << 32 | (uint32_t)fd};
+	struct epoll_event event = {.events = ((events & WEFT_IN) != 0 ? (uint32_t)EPOLLIN : 0) |
+					      ((events & WEFT_OUT) != 0 ? (uint32_t)EPOLLOUT : 0),
+				    .data.u64 = (uint64_t)number << 32 | (uint32_t)fd};
 
 	return (int)weft__ask(SYS_epoll_ctl, selector->epoll_fd, op, fd, &event);
 }
@@ -340,8 +340,7 @@ static int select_entered(weft_selector *selector, weft_ready ready[], size_t n,
 	}
 }
 
-int weft_selector_select(weft_selector *selector, weft_ready ready[], size_t n,
-			 int64_t deadline_ns)
+int weft_selector_select(weft_selector *selector, weft_ready ready[], size_t n, int64_t deadline_ns)
 {
 	int result;
 

@@ -107,7 +107,7 @@ static void connect_blocking(struct weft__chore *chore)
 }
 
 static int connect_by_chore(int fd, const struct sockaddr *addr, socklen_t addr_len,
-			     int64_t deadline_ns)
+			    int64_t deadline_ns)
 {
 	struct connecting *it;
 	int result;

@@ -157,8 +157,8 @@ int weft__stream_fill_now(weft_stream *stream, size_t wanted_bytes)
 
 bool weft__stream_unsent(const weft_stream *stream)
 {
-	return stream->error == 0 && (stream->sending || count(&stream->going) != 0 ||
-				      count(&stream->out) != 0);
+	return stream->error == 0 &&
+	       (stream->sending || count(&stream->going) != 0 || count(&stream->out) != 0);
 }
 
 int weft__stream_send_now(weft_stream *stream)

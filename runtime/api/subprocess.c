@@ -19,9 +19,9 @@ extern char **environ;
 
 struct weft_process {
 	pid_t pid;
-	int fd;          /* negative: this kernel has none */
-	bool ended;      /* its status has been taken */
-	int lost, code;  /* 0, or -ECHILD: by somebody else; else the code */
+	int fd;         /* negative: this kernel has none */
+	bool ended;     /* its status has been taken */
+	int lost, code; /* 0, or -ECHILD: by somebody else; else the code */
 	unsigned int users;
 	weft_stream *stream[3];
 };

@@ -25,6 +25,7 @@
 #include <weft/executor.h>
 #include <weft/timer.h>
 #include <weft/aio.h>
+#include <weft/select.h>
 #include <weft/io.h>
 #include <weft/select.h>
 #include <weft/stream.h>

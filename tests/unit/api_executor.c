@@ -215,21 +215,21 @@ BothWays(api_executor, callbacks_are_called_in_order_and_at_once_when_done)
 	weft_executor *executor = make_executor(1);
 	struct gate gate = make_gate();
 	weft_future *future = submit(executor, pass_gate, &gate);
-	weft_future *cancelled = submit(executor, add_one, NULL);
+	weft_future *second = submit(executor, add_one, NULL);
 
 	cr_assert_eq(weft_future_add_done_callback(future, note_call, "one "), 0);
 	cr_assert_eq(weft_future_add_done_callback(future, note_call, "two "), 0);
 	cr_assert_str_eq(noted(), "");
 	sem_post(&gate.open);
 	cr_assert_eq(weft_future_result(future, WEFT_FOREVER, NULL), 0);
-	cr_assert_eq(weft_future_result(cancelled, WEFT_FOREVER, NULL), 0);
+	cr_assert_eq(weft_future_result(second, WEFT_FOREVER, NULL), 0);
 	while (__atomic_load_n(&noted_calls, __ATOMIC_SEQ_CST) != 2)
 		weft_yield();
 	cr_assert_eq(weft_future_add_done_callback(future, note_call, "now"), 0);
 
 	cr_assert_str_eq(noted(), "one two now");
 	weft_future_release(future);
-	weft_future_release(cancelled);
+	weft_future_release(second);
 	shut_down(executor);
 }
 

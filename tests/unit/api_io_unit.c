@@ -22,22 +22,10 @@ void make(struct made *made, ssize_t (*call)(void *arg), void *arg)
 	cr_assert_eq(weft_spawn(&made->task, make_call, made), 0);
 }
 
-void until_in_wait(weft_task *task)
-{
-	bool waits = false;
-
-	while (!waits) {
-		weft_yield();
-		weft__enter();
-		waits = task->object.ready || (task->wait != NULL && !task->wait->over);
-		weft__leave();
-	}
-}
-
 void make_and_wait(struct made *made, ssize_t (*call)(void *arg), void *arg)
 {
 	make(made, call, arg);
-	until_in_wait(made->task);
+	until_waits(made->task);
 }
 
 ssize_t result_of(struct made *made)

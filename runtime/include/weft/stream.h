@@ -95,7 +95,7 @@ WEFT_API int weft_stream_free(weft_stream *stream);
  *   -ETIMEDOUT  the deadline came first
  *   -EBUSY      another task reads it
  *   -EBADF      the stream is closed, perhaps in the meantime
- *   -ENOMEM, -EMFILE, -EPERM  as weft_wait_fd()
+ *   -ENOMEM, -EPERM  as weft_wait_fd()
  *   another error of read(2)
  *   what was raised
  */
@@ -183,7 +183,7 @@ WEFT_API int weft_stream_write(weft_stream *stream, const void *bytes, size_t si
  *   -EINVAL     stream is NULL, or deadline_ns is negative
  *   -ETIMEDOUT  the deadline came first; the rest is kept
  *   -EBADF      the stream is closed, perhaps in the meantime
- *   -ENOMEM, -EMFILE, -EPERM  as weft_wait_fd()
+ *   -ENOMEM, -EPERM  as weft_wait_fd()
  *   an error of send(2) or write(2): nothing can be sent any more
  *   what was raised; the rest is kept
  */
@@ -336,7 +336,7 @@ WEFT_API int weft_process_new(weft_process **ret_process, char *const argv[],
 			      char *const environment[], int pipes);
 
 /**
- * Name the streams of a child: to its input, from its output and its errors.
+ * Name the stream to a child's input.
  *
  * Switches   no
  * Context    any thread
@@ -345,7 +345,27 @@ WEFT_API int weft_process_new(weft_process **ret_process, char *const argv[],
  * @return the stream; NULL: there is no such pipe
  */
 WEFT_API weft_stream *weft_process_in(weft_process *process);
+
+/**
+ * Name the stream from a child's output.
+ *
+ * Switches   no
+ * Context    any thread
+ * Ownership  the stream stays the process's
+ *
+ * @return the stream; NULL: there is no such pipe
+ */
 WEFT_API weft_stream *weft_process_out(weft_process *process);
+
+/**
+ * Name the stream from a child's errors.
+ *
+ * Switches   no
+ * Context    any thread
+ * Ownership  the stream stays the process's
+ *
+ * @return the stream; NULL: there is no such pipe
+ */
 WEFT_API weft_stream *weft_process_err(weft_process *process);
 
 /**
@@ -404,18 +424,22 @@ WEFT_API int weft_process_returncode(weft_process *process, int *ret_code);
 WEFT_API int weft_process_signal(weft_process *process, int signal);
 
 /**
- * Ask a child to end (SIGTERM); as weft_process_signal().
+ * Ask a child to end (SIGTERM).
  *
  * Switches   no
  * Context    a task
+ *
+ * @return as weft_process_signal()
  */
 WEFT_API int weft_process_terminate(weft_process *process);
 
 /**
- * End a child (SIGKILL); as weft_process_signal().
+ * End a child (SIGKILL).
  *
  * Switches   no
  * Context    a task
+ *
+ * @return as weft_process_signal()
  */
 WEFT_API int weft_process_kill(weft_process *process);
 
