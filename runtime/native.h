@@ -43,7 +43,8 @@ struct weft__wait {
 	bool over;
 	bool firm;      /* nothing is raised in it */
 	bool timed_out; /* valid in the end: it was the caller's deadline that came */
-	struct weft__bell *bell; /* patched: what ends its poll(2); NULL: it is one for a futex word */
+	struct weft__bell
+		*bell; /* patched: what ends its poll(2); NULL: it is one for a futex word */
 };
 
 /** Who is told that an object is ready, once. */
