@@ -118,6 +118,11 @@ void weft__context_make(struct weft__context *context, void *stack_base, size_t 
 	context->sp = weft__context_prepare(top, entry, arg);
 }
 
+UNSEEN void weft__context_visit(struct weft__context *from, struct weft__context *to)
+{
+	weft__context_switch(from, to);
+}
+
 UNSEEN void weft__context_leave(struct weft__context *from, struct weft__context *to)
 {
 	leave(from, to, 1);

@@ -45,6 +45,9 @@ WEFT__SHARED void weft__context_make(struct weft__context *context, void *stack_
  */
 static inline void weft__context_switch(struct weft__context *from, struct weft__context *to);
 
+/** weft__context_switch(), as a function, for who is not of the runtime. */
+WEFT__SHARED void weft__context_visit(struct weft__context *from, struct weft__context *to);
+
 /** As weft__context_switch(), for a context that never goes on. */
 WEFT__SHARED void weft__context_leave(struct weft__context *from, struct weft__context *to)
 	__attribute__((noreturn));

@@ -77,6 +77,9 @@ struct weft__job {
  */
 WEFT__SHARED int weft__offload_call(struct weft__job *call);
 
+/** Told when a task begins to wait for such a call, and when it is over; NULL: nobody asks. */
+extern WEFT__SHARED void (*weft__offload_waits)(bool begins);
+
 /** As weft__offload_call(), result and error in one. */
 WEFT__SHARED long weft__offload(struct weft__job *call);
 

@@ -10,6 +10,7 @@
 #include "blocking.h"
 #include "descriptor.h"
 #include "handlers.h"
+#include "iterative.h"
 #include "send.h"
 #include "shim.h"
 #include "thread.h"
@@ -91,7 +92,7 @@ static long receive_now(struct weft__call *c)
 	return n;
 }
 
-long on_recvfrom(struct weft__call *c)
+static long receive(struct weft__call *c)
 {
 	struct weft__fd *fd;
 	long n;
@@ -106,6 +107,31 @@ long on_recvfrom(struct weft__call *c)
 		return (c->arg[3] & MSG_PEEK) != 0 ? peek_all(c) : receive_all(c);
 	n = weft__fd_retry(c, POLLIN, try_recvfrom, drained(fd, c->arg[3]));
 	note_read(c, n);
+	return n;
+}
+
+/* What the kernel has overwritten by the length of an address, or 0. */
+static socklen_t room_for_address(long pointer)
+{
+	socklen_t room = 0;
+
+	return pointer == 0 || weft__copy(&room, (void *)pointer, sizeof(room)) != 0 ? 0 : room;
+}
+
+long on_recvfrom(struct weft__call *c)
+{
+	socklen_t room;
+	long n;
+
+	if (weft__likely(!weft__iterative_on))
+		return receive(c);
+	weft__iterative_comes_back(c->arg[0]);
+	room = room_for_address(c->arg[5]);
+	do {
+		if (c->arg[5] != 0)
+			weft__copy((void *)c->arg[5], &room, sizeof(room));
+		n = weft__iterative_split(c, receive(c));
+	} while (n == WEFT__AGAIN);
 	return n;
 }
 
@@ -292,7 +318,7 @@ static long accept_own(struct weft__call *c, long flags)
 				       : accept_shared(c);
 }
 
-static long accept_with(struct weft__call *c, long flags)
+static long accept_once(struct weft__call *c, long flags)
 {
 	struct weft__fd *fd = claim_socket(c, 0);
 	long number;
@@ -310,6 +336,23 @@ static long accept_with(struct weft__call *c, long flags)
 	}
 	if (number >= 0)
 		weft__fd_new_socket(number, (flags & SOCK_NONBLOCK) != 0, c->fd->stream, c->fd);
+	return number;
+}
+
+static long accept_with(struct weft__call *c, long flags)
+{
+	socklen_t room;
+	long number;
+
+	if (weft__likely(!weft__iterative_on))
+		return accept_once(c, flags);
+	weft__iterative_comes_back(c->arg[0]);
+	room = room_for_address(c->arg[2]);
+	do {
+		if (c->arg[2] != 0)
+			weft__copy((void *)c->arg[2], &room, sizeof(room));
+		number = weft__iterative_split(c, accept_once(c, flags));
+	} while (number == WEFT__AGAIN);
 	return number;
 }
 

@@ -13,6 +13,7 @@
 #include "kernel_thread.h"
 #include "mask.h"
 #include "memory.h"
+#include "iterative.h"
 #include "shim.h"
 
 struct weft__crew weft__crew;
@@ -50,6 +51,11 @@ unsigned int weft__carriers_wanted(void)
 
 	if (wanted > 1 && weft__catches()) {
 		weft__say("one carrier instead of %u: calls are caught (WEFT_CATCH)", wanted);
+		wanted = 1;
+	}
+	if (wanted > 1 && weft__iterative_wakes()) {
+		weft__say("one carrier instead of %u: connections share a stack (WEFT_ITERATIVE)",
+			  wanted);
 		wanted = 1;
 	}
 	return wanted;

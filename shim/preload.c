@@ -26,6 +26,7 @@
 #include "file.h"
 #include "futex.h"
 #include "hub.h"
+#include "iterative.h"
 #include "loaded.h"
 #include "mask.h"
 #include "memory.h"
@@ -322,6 +323,7 @@ static void wake_up(void)
 	}
 	err = weft__carriers_run();
 	begin_hub(carrier);
+	weft__iterative_begin();
 	if (fewer == 0)
 		fewer = err;
 	if (fewer != 0)
@@ -339,6 +341,7 @@ void weft__asleep(void)
 	uint64_t mask = weft__mask_of(me);
 
 	renewal_due = true;
+	weft__iterative_end();
 	weft__catch_end();
 	weft__current = NULL;
 	weft__process.hub = NULL;

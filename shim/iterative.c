@@ -1,0 +1,406 @@
+/*
+ * See iterative.h.
+ *
+ * A member's record says where it goes on, like any task's. For one that is not resident that is
+ * `away`, a prepared first frame in its own record, whose function takes the exchange stack and never
+ * comes back to it.
+ *
+ * What is on the exchange stack belongs to nobody when it is left: one is enough, and it is always begun
+ * at its upper end.
+ */
+#include "iterative.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "descriptor.h"
+#include "mask.h"
+#include "memory.h"
+#include "offload.h"
+#include "shim.h"
+#include "signals.h"
+#include "thread.h"
+
+#define EXCHANGE_STACK_BYTES 16384
+#define AWAY_BYTES 128 /* a first frame of context.h, and what its function's call pushes */
+#define FIRST_SLICE_BYTES ((size_t)1024 * 1024) /* of which memory is what it uses */
+#define RETURN_AT 7                             /* the word of it that this overwrites */
+#define FIRST_PORT_OF_CLIENTS 32768             /* net.ipv4.ip_local_port_range, at its default */
+
+/* The frames of a member while it is not resident. */
+struct slice {
+	char *bytes;
+	size_t used, room;
+	void *sp; /* where in the stack they belong, and the member goes on */
+	int error;
+	void *exceptions[2];
+};
+
+struct member {
+	struct weft__thread *thread;
+	long listener; /* where it comes from, and ends; -1: the main thread */
+	struct slice slice;
+	void *away_sp;
+	uintptr_t away_return;
+	char away[AWAY_BYTES] __attribute__((aligned(16)));
+};
+
+struct copy {
+	struct weft__thread thread; /* first */
+	struct member member;
+};
+
+struct weft__iterative_counts weft__iterative_counts;
+bool weft__iterative_on;
+
+static unsigned int wanted_mode;
+static size_t most_slice_bytes;
+static uint8_t ports[65536 / 8];
+static uint8_t bound[1024 / 8]; /* datagram sockets that the program has bound, of low numbers */
+
+static char exchange_stack[EXCHANGE_STACK_BYTES] __attribute__((aligned(64), used));
+static struct member first = {.listener = -1};
+static struct member *resident;
+static unsigned int held;          /* the resident stays: others use what is on its stack */
+static struct weft__queue waiting; /* members whose turn it was meanwhile */
+static void **(*exceptions)(void); /* __cxa_get_globals of the C++ library, if there is one */
+static bool said_too_large;
+
+static struct member *member_of(struct weft__task *task)
+{
+	if (task == &weft__main_thread.task)
+		return &first;
+	return ((struct weft__thread *)task)->is_copy ? &((struct copy *)task)->member : NULL;
+}
+
+static uintptr_t stack_end(void)
+{
+	return weft__main_thread.stack_top;
+}
+
+/* A list of ports is judged by rules.c. */
+static void read_ports(const char *list)
+{
+	while (*list != '\0') {
+		char *end;
+		unsigned long port = strtoul(list, &end, 10);
+
+		ports[port % 65536 / 8] |= (uint8_t)(1U << port % 8);
+		list = *end == ',' ? end + 1 : end;
+	}
+}
+
+void weft__iterative_set(unsigned int mode, const char *list, unsigned int slice_kb)
+{
+	wanted_mode = mode;
+	most_slice_bytes = (size_t)slice_kb * 1024;
+	if (mode == WEFT__ITERATIVE_PORTS)
+		read_ports(list);
+}
+
+bool weft__iterative_wakes(void)
+{
+	return wanted_mode != WEFT__ITERATIVE_NO;
+}
+
+static void exchange(struct member *member) __attribute__((noreturn, used));
+
+/* Where the record of a member leads that is not resident; on 8 bytes of stack. */
+__attribute__((naked)) static void begin_exchange(void *member __attribute__((unused)))
+{
+	__asm__("lea exchange_stack+16384(%rip), %rsp\n\t"
+		"call exchange\n\t"
+		"ud2");
+}
+
+static void prepare_away(struct member *member)
+{
+	struct weft__context context;
+
+	weft__context_make(&context, member->away, sizeof(member->away) - 16,
+			   (void (*)(void *))begin_exchange, member, 0);
+	member->away_sp = context.sp;
+	member->away_return = ((uintptr_t *)context.sp)[RETURN_AT];
+}
+
+static void lead_to_exchange(struct member *member)
+{
+	((uintptr_t *)member->away_sp)[RETURN_AT] = member->away_return;
+	member->thread->task.context.sp = member->away_sp;
+}
+
+static bool make_room(struct slice *slice, size_t bytes)
+{
+	size_t room = (bytes + 63) & ~(size_t)63;
+	char *block;
+
+	if (bytes <= slice->room && (slice->room - bytes < 4096 || slice == &first.slice))
+		return true;
+	block = weft__alloc(room);
+	if (block == NULL)
+		return false;
+	weft__free(slice->bytes, slice->room);
+	slice->bytes = block;
+	slice->room = room;
+	return true;
+}
+
+/* Take what the stack holds from sp on. False: it is too much, or there is no memory. */
+static bool take_frames(struct slice *slice, void *sp)
+{
+	size_t bytes = stack_end() - (uintptr_t)sp;
+
+	if (!make_room(slice, bytes))
+		return false;
+	memcpy(slice->bytes, sp, bytes);
+	slice->used = bytes;
+	slice->sp = sp;
+	slice->error = errno;
+	if (exceptions != NULL)
+		memcpy(slice->exceptions, exceptions(), sizeof(slice->exceptions));
+	return true;
+}
+
+static void put_frames(const struct slice *slice)
+{
+	memcpy(slice->sp, slice->bytes, slice->used);
+	errno = slice->error;
+	if (exceptions != NULL)
+		memcpy(exceptions(), slice->exceptions, sizeof(slice->exceptions));
+}
+
+/* What a copy has on the stack. The main thread is not served, but serves: it may have what it wants. */
+static bool is_too_large(const struct member *member)
+{
+	return member != &first &&
+	       stack_end() - (uintptr_t)member->thread->task.context.sp > most_slice_bytes;
+}
+
+static void say_too_large(void)
+{
+	if (!said_too_large)
+		weft__say("a connection takes more than %zu KB of stack, or there is no memory for "
+			  "it: "
+			  "it is served alone (WEFT_ITERATIVE_SLICE_KB)",
+			  most_slice_bytes / 1024);
+	said_too_large = true;
+}
+
+/* False: it stays. */
+static bool move_out(struct member *member)
+{
+	if (held != 0)
+		return false;
+	if (is_too_large(member) || !take_frames(&member->slice, member->thread->task.context.sp)) {
+		say_too_large();
+		held = UINT32_MAX; /* until it ends */
+		return false;
+	}
+	lead_to_exchange(member);
+	return true;
+}
+
+/* The running task's turn has come, but the resident stays. */
+static void wait_for_stack(struct member *member) __attribute__((noreturn));
+
+static void wait_for_stack(struct member *member)
+{
+	lead_to_exchange(member);
+	weft__current = &resident->thread->task; /* as it was */
+	weft__hold_back(&member->thread->task, &waiting);
+}
+
+static void exchange(struct member *member)
+{
+	struct weft__context nobody;
+
+	weft__current = &member->thread->task;
+	if (resident != NULL && !move_out(resident))
+		wait_for_stack(member);
+	put_frames(&member->slice);
+	resident = member;
+	weft__iterative_counts.exchanges++;
+	member->thread->task.context.sp = member->slice.sp;
+	weft__context_leave(&nobody, &member->thread->task.context);
+}
+
+static void let_go(void)
+{
+	if (--held == 0)
+		weft__put_all_ready(&waiting);
+}
+
+/* What a call on an offload thread reads and writes may be on the stack of who waits for it. */
+static void on_offload(bool begins)
+{
+	if (member_of(weft__current) == NULL || held == UINT32_MAX)
+		return;
+	if (begins)
+		held++;
+	else
+		let_go();
+}
+
+static void bury_copy(struct weft__task *task)
+{
+	struct copy *copy = (struct copy *)task;
+
+	weft__thread_free_parts(&copy->thread);
+	weft__free(copy->member.slice.bytes, copy->member.slice.room);
+	weft__free(copy, sizeof(*copy));
+}
+
+static struct copy *make_record(long listener)
+{
+	struct copy *copy = weft__alloc(sizeof(*copy));
+
+	if (copy == NULL)
+		return NULL;
+	weft__thread_init_copy(&copy->thread, &weft__main_thread);
+	copy->thread.task.bury = bury_copy;
+	copy->member = (struct member){.thread = &copy->thread, .listener = listener};
+	prepare_away(&copy->member);
+	return copy;
+}
+
+struct split {
+	struct copy *copy;
+	bool made;
+};
+
+/* On the exchange stack: the main thread's frames are complete, and what a copy begins with. */
+static void split_here(void *arg)
+{
+	struct split *split = arg;
+	struct weft__context nobody;
+
+	split->made =
+		stack_end() - (uintptr_t)weft__main_thread.task.context.sp <= most_slice_bytes &&
+		take_frames(&split->copy->member.slice, weft__main_thread.task.context.sp);
+	weft__context_leave(&nobody, &weft__main_thread.task.context);
+}
+
+static unsigned int port_of(long number)
+{
+	struct sockaddr_storage name;
+	socklen_t bytes = sizeof(name);
+
+	if (weft__failed(weft__raw(SYS_getsockname, number, &name, &bytes)))
+		return 0;
+	if (name.ss_family == AF_INET)
+		return ntohs(((struct sockaddr_in *)(void *)&name)->sin_port);
+	return name.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)(void *)&name)->sin6_port)
+					  : 0;
+}
+
+static bool at_wanted_port(long number)
+{
+	unsigned int port;
+
+	if (wanted_mode != WEFT__ITERATIVE_PORTS)
+		return true;
+	port = port_of(number);
+	return port != 0 && (ports[port / 8] >> port % 8 & 1) != 0;
+}
+
+void weft__iterative_bound(int number)
+{
+	if (number >= 0 && number < 1024)
+		bound[number / 8] |= (uint8_t)(1U << number % 8);
+}
+
+/* Whether those who send to it are clients: it is bound, and not by its own first sendto(2). */
+bool weft__iterative_serves(long number)
+{
+	unsigned int port;
+
+	if (wanted_mode == WEFT__ITERATIVE_NO ||
+	    weft__socket_option((int)number, SO_TYPE) != SOCK_DGRAM)
+		return false;
+	if (number < 1024 && (bound[number / 8] >> number % 8 & 1) != 0)
+		return true;
+	port = port_of(number);
+	return port != 0 && port < FIRST_PORT_OF_CLIENTS;
+}
+
+static bool is_split(const struct weft__call *c)
+{
+	if (weft__current != &weft__main_thread.task || !at_wanted_port(c->arg[0]))
+		return false;
+	return c->nr == SYS_accept || c->nr == SYS_accept4 || weft__iterative_serves(c->arg[0]);
+}
+
+long weft__iterative_split(struct weft__call *c, long result)
+{
+	struct weft__context context;
+	struct split split = {.made = false};
+
+	if (weft__likely(!weft__iterative_on) || result < 0 || !is_split(c))
+		return result;
+	split.copy = make_record(c->arg[0]);
+	if (split.copy == NULL)
+		return result; /* as plain: it is served, and then the next one */
+	weft__context_make(&context, exchange_stack, sizeof(exchange_stack), split_here, &split, 0);
+	weft__context_visit(&weft__main_thread.task.context, &context);
+	if (weft__current != &weft__main_thread.task)
+		return result; /* the copy, in its turn */
+	if (!split.made) {
+		say_too_large();
+		weft__mask_end(&split.copy->thread);
+		bury_copy(&split.copy->thread.task);
+		return result;
+	}
+	lead_to_exchange(&split.copy->member);
+	weft__iterative_counts.copies++;
+	weft__start(&split.copy->thread.task);
+	return WEFT__AGAIN;
+}
+
+bool weft__iterative_is_own(long number)
+{
+	const struct member *me;
+
+	if (weft__likely(!weft__iterative_on))
+		return false;
+	me = member_of(weft__current);
+	return me != NULL && me->listener == number;
+}
+
+void weft__iterative_comes_back(long number)
+{
+	struct weft__thread *me;
+
+	if (weft__likely(!weft__iterative_on) || !weft__iterative_is_own(number))
+		return;
+	me = weft__thread_here();
+	weft__mask_end(me);
+	resident = NULL;
+	held = 0;
+	weft__put_all_ready(&waiting);
+	weft__task_exit();
+}
+
+void weft__iterative_end(void)
+{
+	weft__iterative_on = false;
+	weft__offload_waits = NULL;
+}
+
+void weft__iterative_begin(void)
+{
+	if (wanted_mode == WEFT__ITERATIVE_NO)
+		return;
+	first.thread = &weft__main_thread;
+	first.slice = (struct slice){.used = 0};
+	weft__iterative_on = make_room(&first.slice, FIRST_SLICE_BYTES);
+	prepare_away(&first);
+	resident = &first;
+	held = 0;
+	waiting = (struct weft__queue){.first = NULL};
+	exceptions = (void **(*)(void))dlsym(RTLD_DEFAULT, "__cxa_get_globals");
+	weft__offload_waits = on_offload;
+}
