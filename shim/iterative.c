@@ -360,23 +360,19 @@ long weft__iterative_split(struct weft__call *c, long result)
 	return WEFT__AGAIN;
 }
 
-bool weft__iterative_is_own(long number)
+int weft__iterative_listener(void)
 {
-	const struct member *me;
+	const struct member *me = weft__iterative_on ? member_of(weft__current) : NULL;
 
-	if (weft__likely(!weft__iterative_on))
-		return false;
-	me = member_of(weft__current);
-	return me != NULL && me->listener == number;
+	return me == NULL ? -1 : (int)me->listener;
 }
 
 void weft__iterative_comes_back(long number)
 {
-	struct weft__thread *me;
+	struct weft__thread *me = weft__thread_here();
 
-	if (weft__likely(!weft__iterative_on) || !weft__iterative_is_own(number))
+	if ((int)number < 0 || weft__iterative_listener() != (int)number)
 		return;
-	me = weft__thread_here();
 	weft__mask_end(me);
 	resident = NULL;
 	held = 0;

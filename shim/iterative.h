@@ -69,8 +69,8 @@ long weft__iterative_split(struct weft__call *c, long result);
  */
 void weft__iterative_comes_back(long number);
 
-/** The same for a call that waits for several descriptors: whether one is this task's own. */
-bool weft__iterative_is_own(long number);
+/** The listener that the running task comes from and ends at; -1: it is no copy. */
+int weft__iterative_listener(void);
 
 /** bind(2) has been made by the program: its datagrams come from clients. */
 void weft__iterative_bound(int number);
