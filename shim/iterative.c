@@ -204,13 +204,15 @@ static bool move_out(struct member *member)
 	return true;
 }
 
-/* The running task's turn has come, but the resident stays. */
+/*
+ * A member's turn has come, but the resident stays: it is still the one that runs under the thread
+ * pointer, or nobody is, where a child has borrowed that (spawn.c).
+ */
 static void wait_for_stack(struct member *member) __attribute__((noreturn));
 
 static void wait_for_stack(struct member *member)
 {
 	lead_to_exchange(member);
-	weft__current = &resident->thread->task; /* as it was */
 	weft__hold_back(&member->thread->task, &waiting);
 }
 
@@ -218,9 +220,9 @@ static void exchange(struct member *member)
 {
 	struct weft__context nobody;
 
-	weft__current = &member->thread->task;
 	if (resident != NULL && !move_out(resident))
 		wait_for_stack(member);
+	weft__current = &member->thread->task;
 	put_frames(&member->slice);
 	resident = member;
 	weft__iterative_counts.exchanges++;
