@@ -18,11 +18,13 @@
 #include <sys/socket.h>
 
 #include "descriptor.h"
+#include "catch.h"
 #include "mask.h"
 #include "memory.h"
 #include "offload.h"
 #include "shim.h"
 #include "signals.h"
+#include "statics.h"
 #include "thread.h"
 
 #define EXCHANGE_STACK_BYTES 16384
@@ -42,7 +44,8 @@ struct slice {
 
 struct member {
 	struct weft__thread *thread;
-	long listener; /* where it comes from, and ends; -1: the main thread */
+	unsigned long number; /* of all copies; 0: the main thread */
+	long listener;        /* where it comes from, and ends; -1: the main thread */
 	struct slice slice;
 	void *away_sp;
 	uintptr_t away_return;
@@ -264,7 +267,9 @@ static struct copy *make_record(long listener)
 		return NULL;
 	weft__thread_init_copy(&copy->thread, &weft__main_thread);
 	copy->thread.task.bury = bury_copy;
-	copy->member = (struct member){.thread = &copy->thread, .listener = listener};
+	copy->member = (struct member){.thread = &copy->thread,
+				       .number = ++weft__iterative_counts.copies,
+				       .listener = listener};
 	prepare_away(&copy->member);
 	return copy;
 }
@@ -357,7 +362,6 @@ long weft__iterative_split(struct weft__call *c, long result)
 		return result;
 	}
 	lead_to_exchange(&split.copy->member);
-	weft__iterative_counts.copies++;
 	weft__start(&split.copy->thread.task);
 	return WEFT__AGAIN;
 }
@@ -375,6 +379,8 @@ void weft__iterative_comes_back(long number)
 
 	if ((int)number < 0 || weft__iterative_listener() != (int)number)
 		return;
+	if (weft__statics_on)
+		weft__statics_forget(weft__iterative_copy());
 	weft__mask_end(me);
 	resident = NULL;
 	held = 0;
@@ -382,8 +388,21 @@ void weft__iterative_comes_back(long number)
 	weft__task_exit();
 }
 
+unsigned long weft__iterative_copy(void)
+{
+	const struct member *me = weft__iterative_on ? member_of(weft__current) : NULL;
+
+	return me == NULL ? 0 : me->number;
+}
+
+bool weft__iterative_checks(void)
+{
+	return wanted_mode == WEFT__ITERATIVE_CHECK;
+}
+
 void weft__iterative_end(void)
 {
+	weft__statics_end();
 	weft__iterative_on = false;
 	weft__offload_waits = NULL;
 }
@@ -401,4 +420,6 @@ void weft__iterative_begin(void)
 	waiting = (struct weft__queue){.first = NULL};
 	exceptions = (void **(*)(void))dlsym(RTLD_DEFAULT, "__cxa_get_globals");
 	weft__offload_waits = on_offload;
+	if (wanted_mode == WEFT__ITERATIVE_CHECK && weft__catching)
+		weft__statics_begin();
 }

@@ -75,6 +75,12 @@ int weft__iterative_listener(void);
 /** bind(2) has been made by the program: its datagrams come from clients. */
 void weft__iterative_bound(int number);
 
+/** The number of the copy that runs, which no other has had; 0: it is none. */
+unsigned long weft__iterative_copy(void);
+
+/** Whether static data is watched (statics.h). */
+bool weft__iterative_checks(void);
+
 /** Statistics. */
 struct weft__iterative_counts {
 	unsigned long copies, most, exchanges;

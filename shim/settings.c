@@ -126,10 +126,14 @@ void weft__read_settings(void)
 	weft__settings.catch_mode = read_setting(WEFT__SET_CATCH);
 	weft__settings.preempt_ms = read_setting(WEFT__SET_PREEMPT_MS);
 	weft__settings.carriers = read_setting(WEFT__SET_CARRIERS);
-	if (weft__settings.carriers == 0)
-		weft__settings.carriers = processors();
 	weft__iterative_set(read_setting(WEFT__SET_ITERATIVE), read_text(WEFT__SET_ITERATIVE),
 			    read_setting(WEFT__SET_SLICE_KB));
+	if (weft__iterative_checks()) { /* it sees each call, and members change at calls alone */
+		weft__settings.catch_mode = WEFT__CATCH_ONLY;
+		weft__settings.preempt_ms = 0;
+	}
+	if (weft__settings.carriers == 0)
+		weft__settings.carriers = processors();
 	weft__settings.paths = read_setting(WEFT__SET_OFFLOAD_PATHS);
 	weft__offload_most = read_setting(WEFT__SET_OFFLOAD_THREADS);
 }
