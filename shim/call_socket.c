@@ -175,7 +175,7 @@ static long receive_message_all(struct weft__call *c)
 	return done;
 }
 
-long on_recvmsg(struct weft__call *c)
+static long receive_message(struct weft__call *c)
 {
 	struct weft__fd *fd = claim_socket(c, c->arg[2]);
 
@@ -185,6 +185,19 @@ long on_recvmsg(struct weft__call *c)
 	    weft__socket_option((int)c->arg[0], SO_TYPE) == SOCK_STREAM)
 		return receive_message_all(c);
 	return weft__fd_retry(c, POLLIN, try_recvmsg, drained(fd, c->arg[2]));
+}
+
+long on_recvmsg(struct weft__call *c)
+{
+	struct msghdr message, *user = (struct msghdr *)c->arg[1];
+	long n;
+
+	if (weft__likely(!weft__iterative_on) || weft__copy(&message, user, sizeof(message)) != 0)
+		return receive_message(c);
+	weft__iterative_comes_back(c->arg[0]);
+	while ((n = weft__iterative_split(c, receive_message(c))) == WEFT__AGAIN)
+		weft__copy(user, &message, sizeof(message)); /* what it has room for */
+	return n;
 }
 
 static long try_recvmmsg(struct weft__call *c)

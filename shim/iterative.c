@@ -63,7 +63,7 @@ bool weft__iterative_on;
 static unsigned int wanted_mode;
 static size_t most_slice_bytes;
 static uint8_t ports[65536 / 8];
-static uint8_t bound[1024 / 8]; /* datagram sockets that the program has bound, of low numbers */
+static uint64_t bound[1024]; /* by number: the cookie of the datagram socket bound there */
 
 static char exchange_stack[EXCHANGE_STACK_BYTES] __attribute__((aligned(64), used));
 static struct member first = {.listener = -1};
@@ -291,17 +291,22 @@ static void split_here(void *arg)
 	weft__context_leave(&nobody, &weft__main_thread.task.context);
 }
 
+/* 0: it has none. */
+static unsigned int port_in(const void *name)
+{
+	sa_family_t family = ((const struct sockaddr *)name)->sa_family;
+
+	if (family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)name)->sin_port);
+	return family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)name)->sin6_port) : 0;
+}
+
 static unsigned int port_of(long number)
 {
 	struct sockaddr_storage name;
 	socklen_t bytes = sizeof(name);
 
-	if (weft__failed(weft__raw(SYS_getsockname, number, &name, &bytes)))
-		return 0;
-	if (name.ss_family == AF_INET)
-		return ntohs(((struct sockaddr_in *)(void *)&name)->sin_port);
-	return name.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)(void *)&name)->sin6_port)
-					  : 0;
+	return weft__failed(weft__raw(SYS_getsockname, number, &name, &bytes)) ? 0 : port_in(&name);
 }
 
 static bool at_wanted_port(long number)
@@ -314,31 +319,67 @@ static bool at_wanted_port(long number)
 	return port != 0 && (ports[port / 8] >> port % 8 & 1) != 0;
 }
 
-void weft__iterative_bound(int number)
+/* What is one socket's alone, unlike its number; 0: there is none. */
+static uint64_t cookie_of(long number)
 {
-	if (number >= 0 && number < 1024)
-		bound[number / 8] |= (uint8_t)(1U << number % 8);
+	uint64_t cookie = 0;
+	socklen_t bytes = sizeof(cookie);
+
+	weft__raw(SYS_getsockopt, number, SOL_SOCKET, SO_COOKIE, &cookie, &bytes);
+	return cookie;
 }
 
-/* Whether those who send to it are clients: it is bound, and not by its own first sendto(2). */
-bool weft__iterative_serves(long number)
+/* Port 0 is any: that is where a client waits for its answers. */
+void weft__iterative_bound(int number, const struct sockaddr *address)
 {
+	if (address->sa_family != AF_UNIX && port_in(address) == 0)
+		return;
+	if (wanted_mode != WEFT__ITERATIVE_NO && number >= 0 &&
+	    (size_t)number < sizeof(bound) / sizeof(*bound) &&
+	    weft__socket_option(number, SO_TYPE) == SOCK_DGRAM)
+		bound[number] = cookie_of(number);
+}
+
+static bool is_bound(long number)
+{
+	uint64_t cookie = (size_t)number < sizeof(bound) / sizeof(*bound) ? bound[number] : 0;
 	unsigned int port;
 
-	if (wanted_mode == WEFT__ITERATIVE_NO ||
-	    weft__socket_option((int)number, SO_TYPE) != SOCK_DGRAM)
-		return false;
-	if (number < 1024 && (bound[number / 8] >> number % 8 & 1) != 0)
+	if (cookie != 0 && cookie == cookie_of(number))
 		return true;
 	port = port_of(number);
 	return port != 0 && port < FIRST_PORT_OF_CLIENTS;
+}
+
+static bool has_peer(long number)
+{
+	struct sockaddr_storage name;
+	socklen_t bytes = sizeof(name);
+
+	return !weft__failed(weft__raw(SYS_getpeername, number, &name, &bytes));
+}
+
+/* Whether those who send to it are clients: it is bound, not by its own first sendto(2), and to nobody. */
+bool weft__iterative_serves(long number)
+{
+	return wanted_mode != WEFT__ITERATIVE_NO &&
+	       weft__socket_option((int)number, SO_TYPE) == SOCK_DGRAM && is_bound(number) &&
+	       !has_peer(number);
+}
+
+/* What is only looked at comes again, and is for the one that takes it. */
+static bool takes_datagram(const struct weft__call *c)
+{
+	long flags = c->nr == SYS_recvfrom ? c->arg[3] : c->arg[2];
+
+	return (flags & (MSG_PEEK | MSG_ERRQUEUE)) == 0 && weft__iterative_serves(c->arg[0]);
 }
 
 static bool is_split(const struct weft__call *c)
 {
 	if (weft__current != &weft__main_thread.task || !at_wanted_port(c->arg[0]))
 		return false;
-	return c->nr == SYS_accept || c->nr == SYS_accept4 || weft__iterative_serves(c->arg[0]);
+	return c->nr == SYS_accept || c->nr == SYS_accept4 || takes_datagram(c);
 }
 
 long weft__iterative_split(struct weft__call *c, long result)

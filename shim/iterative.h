@@ -72,8 +72,10 @@ void weft__iterative_comes_back(long number);
 /** The listener that the running task comes from and ends at; -1: it is no copy. */
 int weft__iterative_listener(void);
 
-/** bind(2) has been made by the program: its datagrams come from clients. */
-void weft__iterative_bound(int number);
+struct sockaddr;
+
+/** bind(2) has been made by the program: if it says where, datagrams there come from clients. */
+void weft__iterative_bound(int number, const struct sockaddr *address);
 
 /** The number of the copy that runs, which no other has had; 0: it is none. */
 unsigned long weft__iterative_copy(void);

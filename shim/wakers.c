@@ -66,8 +66,10 @@ WAKES_GIVING(ssize_t, weft__iterative_serves(number), __recvfrom_chk,
 	     (int number, void *buffer, size_t room, size_t object, int flags,
 	      __SOCKADDR_ARG address, socklen_t *bytes),
 	     (number, buffer, room, object, flags, address, bytes))
+WAKES_GIVING(ssize_t, weft__iterative_serves(number), recvmsg,
+	     (int number, struct msghdr *message, int flags), (number, message, flags))
 
-/* Not that it wakes weft, but whoever binds a socket waits for clients there. */
+/* Not that it wakes weft, but whoever binds a socket to a port may wait for clients there. */
 WEFT__SHARED int bind(int number, __CONST_SOCKADDR_ARG address, socklen_t bytes)
 {
 	static int (*next)(int number, __CONST_SOCKADDR_ARG address, socklen_t bytes);
@@ -77,6 +79,6 @@ WEFT__SHARED int bind(int number, __CONST_SOCKADDR_ARG address, socklen_t bytes)
 		next = (int (*)(int, __CONST_SOCKADDR_ARG, socklen_t))dlsym(RTLD_NEXT, "bind");
 	result = next(number, address, bytes);
 	if (result == 0)
-		weft__iterative_bound(number);
+		weft__iterative_bound(number, address.__sockaddr__);
 	return result;
 }
