@@ -229,6 +229,7 @@ static void exchange(struct member *member)
 	put_frames(&member->slice);
 	resident = member;
 	weft__iterative_counts.exchanges++;
+	weft__iterative_counts.bytes += member->slice.used;
 	member->thread->task.context.sp = member->slice.sp;
 	weft__context_leave(&nobody, &member->thread->task.context);
 }
@@ -254,6 +255,7 @@ static void bury_copy(struct weft__task *task)
 {
 	struct copy *copy = (struct copy *)task;
 
+	weft__iterative_counts.now--;
 	weft__thread_free_parts(&copy->thread);
 	weft__free(copy->member.slice.bytes, copy->member.slice.room);
 	weft__free(copy, sizeof(*copy));
@@ -271,6 +273,8 @@ static struct copy *make_record(long listener)
 				       .number = ++weft__iterative_counts.copies,
 				       .listener = listener};
 	prepare_away(&copy->member);
+	if (++weft__iterative_counts.now > weft__iterative_counts.most)
+		weft__iterative_counts.most = weft__iterative_counts.now;
 	return copy;
 }
 
@@ -456,6 +460,7 @@ void weft__iterative_begin(void)
 	first.slice = (struct slice){.used = 0};
 	weft__iterative_on = make_room(&first.slice, FIRST_SLICE_BYTES);
 	prepare_away(&first);
+	weft__iterative_counts = (struct weft__iterative_counts){.copies = 0};
 	resident = &first;
 	held = 0;
 	waiting = (struct weft__queue){.first = NULL};

@@ -85,7 +85,8 @@ bool weft__iterative_checks(void);
 
 /** Statistics. */
 struct weft__iterative_counts {
-	unsigned long copies, most, exchanges;
+	unsigned long copies, now, most; /* made; that there are, and were at once */
+	unsigned long exchanges, bytes;  /* of frames, and what was moved in by them */
 };
 extern struct weft__iterative_counts weft__iterative_counts;
 
