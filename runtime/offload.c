@@ -41,7 +41,7 @@
 long weft__stoppable(const volatile int *stopped, long nr, const long arg[6]);
 extern const char weft__stoppable_call[], weft__stoppable_end[];
 
-void (*weft__offload_waits)(bool begins);
+bool (*weft__offload_waits)(const struct weft__job *call);
 unsigned int weft__offload_most = 64;
 bool weft__offload_stops;
 
@@ -474,13 +474,15 @@ static int make_call(struct weft__job *call)
 
 int weft__offload_call(struct weft__job *call)
 {
+	bool told;
 	int err;
 
 	if (weft__likely(weft__offload_waits == NULL))
 		return make_call(call);
-	weft__offload_waits(true);
+	told = weft__offload_waits(call);
 	err = make_call(call);
-	weft__offload_waits(false);
+	if (told)
+		weft__offload_waits(NULL);
 	return err;
 }
 

@@ -77,8 +77,11 @@ struct weft__job {
  */
 WEFT__SHARED int weft__offload_call(struct weft__job *call);
 
-/** Told when a task begins to wait for such a call, and when it is over; NULL: nobody asks. */
-extern WEFT__SHARED void (*weft__offload_waits)(bool begins);
+/**
+ * Told when a task begins to wait for such a call and, if the answer was true, when it is over, by NULL;
+ * itself NULL: nobody asks.
+ */
+extern WEFT__SHARED bool (*weft__offload_waits)(const struct weft__job *call);
 
 /** As weft__offload_call(), result and error in one. */
 WEFT__SHARED long weft__offload(struct weft__job *call);

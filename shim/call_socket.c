@@ -11,6 +11,7 @@
 #include "descriptor.h"
 #include "handlers.h"
 #include "iterative.h"
+#include "memory.h"
 #include "send.h"
 #include "shim.h"
 #include "thread.h"
@@ -304,6 +305,36 @@ static long try_accept(struct weft__call *c)
 				c->nr == SYS_accept4 ? (int)c->arg[3] : 0);
 }
 
+/* By an offload thread that does not write to the caller's stack meanwhile, which others may need. */
+static long accept_beside(struct weft__call *c)
+{
+	struct address {
+		struct sockaddr_storage name;
+		socklen_t bytes;
+	} * address;
+	struct weft__call part = *c;
+	socklen_t room;
+	long number;
+
+	if (weft__likely(!weft__iterative_on) || c->arg[1] == 0)
+		return weft__blocking(c, NULL);
+	address = weft__alloc(sizeof(*address));
+	if (address == NULL)
+		return -ENOMEM;
+	room = room_for_address(c->arg[2]);
+	address->bytes = room > sizeof(address->name) ? sizeof(address->name) : room;
+	part.arg[1] = (long)&address->name;
+	part.arg[2] = (long)&address->bytes;
+	number = weft__blocking(&part, NULL);
+	if (number >= 0) {
+		weft__copy((void *)c->arg[1], &address->name,
+			   room < address->bytes ? room : address->bytes);
+		weft__copy((void *)c->arg[2], &address->bytes, sizeof(address->bytes));
+	}
+	weft__free(address, sizeof(*address));
+	return number;
+}
+
 /* Where the kernel cannot try, an offload thread accepts once it seems worth it, and may wait. */
 static long accept_shared(struct weft__call *c)
 {
@@ -314,7 +345,7 @@ static long accept_shared(struct weft__call *c)
 	if (result != -ENOSYS)
 		return result;
 	result = weft__fd_park_ready(c, POLLIN);
-	return result != 0 ? result : weft__blocking(c, NULL);
+	return result != 0 ? result : accept_beside(c);
 }
 
 /*

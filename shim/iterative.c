@@ -72,6 +72,7 @@ static unsigned int held;          /* the resident stays: others use what is on 
 static struct weft__queue waiting; /* members whose turn it was meanwhile */
 static void **(*exceptions)(void); /* __cxa_get_globals of the C++ library, if there is one */
 static bool said_too_large;
+static bool in_turn; /* the main thread is not split any more */
 
 static struct member *member_of(struct weft__task *task)
 {
@@ -240,15 +241,67 @@ static void let_go(void)
 		weft__put_all_ready(&waiting);
 }
 
-/* What a call on an offload thread reads and writes may be on the stack of who waits for it. */
-static void on_offload(bool begins)
+/* From the frame of who asks on. */
+static bool is_on_stack(uintptr_t address)
 {
-	if (member_of(weft__current) == NULL || held == UINT32_MAX)
+	return address >= (uintptr_t)__builtin_frame_address(0) && address < stack_end();
+}
+
+/* Those whose arguments lead to where it is said what they read and write. */
+static bool leads_further(long nr)
+{
+	static const short calls[] = {SYS_readv,    SYS_writev,   SYS_preadv,   SYS_pwritev,
+				      SYS_preadv2,  SYS_pwritev2, SYS_sendmsg,  SYS_recvmsg,
+				      SYS_vmsplice, SYS_ioctl,    SYS_io_submit};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		if (calls[i] == nr)
+			return true;
+	return false;
+}
+
+/* What a call on an offload thread reads and writes may be on the stack of who waits for it. */
+static bool uses_stack(const struct weft__job *call)
+{
+	if (call->run != NULL || call->ends || leads_further(call->nr))
+		return true;
+	for (size_t i = 0; i < sizeof(call->arg) / sizeof(*call->arg); i++)
+		if ((int)i != call->data_arg && is_on_stack((uintptr_t)call->arg[i]))
+			return true;
+	return false;
+}
+
+static bool on_offload(const struct weft__job *call)
+{
+	if (call == NULL) {
+		if (held != UINT32_MAX)
+			let_go();
+		return true;
+	}
+	if (member_of(weft__current) == NULL || held == UINT32_MAX || !uses_stack(call))
+		return false;
+	held++;
+	return true;
+}
+
+void weft__iterative_shares(const void *object)
+{
+	static bool said;
+
+	if (weft__likely(!weft__iterative_on) || !is_on_stack((uintptr_t)object) ||
+	    member_of(weft__current) == NULL)
 		return;
-	if (begins)
-		held++;
-	else
-		let_go();
+	if (weft__current == &weft__main_thread.task) {
+		in_turn = true;
+		weft__say("others use what is on the main thread's stack: connections are served "
+			  "in turn (WEFT_ITERATIVE)");
+		return;
+	}
+	held = UINT32_MAX; /* until it ends */
+	if (!said)
+		weft__say("others use what a connection has on its stack: it is served alone "
+			  "(WEFT_ITERATIVE)");
+	said = true;
 }
 
 static void bury_copy(struct weft__task *task)
@@ -381,7 +434,7 @@ static bool takes_datagram(const struct weft__call *c)
 
 static bool is_split(const struct weft__call *c)
 {
-	if (weft__current != &weft__main_thread.task || !at_wanted_port(c->arg[0]))
+	if (weft__current != &weft__main_thread.task || in_turn || !at_wanted_port(c->arg[0]))
 		return false;
 	return c->nr == SYS_accept || c->nr == SYS_accept4 || takes_datagram(c);
 }
@@ -463,6 +516,7 @@ void weft__iterative_begin(void)
 	weft__iterative_counts = (struct weft__iterative_counts){.copies = 0};
 	resident = &first;
 	held = 0;
+	in_turn = false;
 	waiting = (struct weft__queue){.first = NULL};
 	exceptions = (void **(*)(void))dlsym(RTLD_DEFAULT, "__cxa_get_globals");
 	weft__offload_waits = on_offload;

@@ -83,6 +83,12 @@ unsigned long weft__iterative_copy(void);
 /** Whether static data is watched (statics.h). */
 bool weft__iterative_checks(void);
 
+/**
+ * Another thread is given the address of an object. If that is on the stack, its connection is served
+ * alone until it ends, all other ones in turn if it is the main thread's.
+ */
+void weft__iterative_shares(const void *object);
+
 /** Statistics. */
 struct weft__iterative_counts {
 	unsigned long copies, now, most; /* made; that there are, and were at once */

@@ -440,6 +440,7 @@ WEFT__SHARED int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 	int err;
 
 	begin_create((uintptr_t)start);
+	weft__iterative_shares(arg);
 	err = next_pthread_create(thread, attr, start, arg);
 	if (ask_again(err))
 		err = next_pthread_create(thread, attr, start, arg);
@@ -452,6 +453,7 @@ WEFT__SHARED int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
 	int result;
 
 	begin_create((uintptr_t)start);
+	weft__iterative_shares(arg);
 	result = libc_thrd_create(thread, start, arg);
 	end_create();
 	return result;

@@ -30,6 +30,14 @@
 		return next arguments; \
 	}
 
+/* A thread of libc's uses them. */
+static bool shares(const void *block, const void *buffer)
+{
+	weft__iterative_shares(block);
+	weft__iterative_shares(buffer);
+	return true;
+}
+
 static bool by_thread(const struct sigevent *event)
 {
 	return event != NULL && event->sigev_notify == SIGEV_THREAD;
@@ -38,10 +46,10 @@ static bool by_thread(const struct sigevent *event)
 WAKES(by_thread(event), timer_create, (clockid_t clock, struct sigevent *event, timer_t *timer),
       (clock, event, timer))
 WAKES(by_thread(event), mq_notify, (mqd_t queue, const struct sigevent *event), (queue, event))
-WAKES(true, aio_read, (struct aiocb * block), (block))
-WAKES(true, aio_read64, (struct aiocb64 * block), (block))
-WAKES(true, aio_write, (struct aiocb * block), (block))
-WAKES(true, aio_write64, (struct aiocb64 * block), (block))
+WAKES(shares(block, (const void *)block->aio_buf), aio_read, (struct aiocb * block), (block))
+WAKES(shares(block, (const void *)block->aio_buf), aio_read64, (struct aiocb64 * block), (block))
+WAKES(shares(block, (const void *)block->aio_buf), aio_write, (struct aiocb * block), (block))
+WAKES(shares(block, (const void *)block->aio_buf), aio_write64, (struct aiocb64 * block), (block))
 WAKES(true, aio_fsync, (int operation, struct aiocb *block), (operation, block))
 WAKES(true, aio_fsync64, (int operation, struct aiocb64 *block), (operation, block))
 WAKES(true, lio_listio, (int mode, struct aiocb *const list[], int n, struct sigevent *event),
