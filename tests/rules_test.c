@@ -119,8 +119,10 @@ Test(rules, a_setting_may_be_a_list_of_ports)
 
 Test(rules, each_kind_of_bad_line_is_named)
 {
-	char long_value[] = "server offload-threads=00000000000000000000000000000000001\n";
+	char long_value[64 + WEFT__VALUE_BYTES] = "server offload-threads=";
 
+	memset(long_value + strlen(long_value), '0', WEFT__VALUE_BYTES);
+	strcat(long_value, "1\n");
 	expect_complaint("server\n", "f:1: nothing is said of the program\n");
 	expect_complaint("server # catch=all\n", "f:1: nothing is said of the program\n");
 	expect_complaint("server catch\n", "f:1: neither setting=value nor refuse \"reason\"\n");
