@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "descriptor.h"
+#include "interpreters.h"
 #include "catch.h"
 #include "mask.h"
 #include "memory.h"
@@ -505,9 +506,23 @@ void weft__iterative_end(void)
 	weft__offload_waits = NULL;
 }
 
+/* Said once, not by each child that accepts. */
+static bool is_interpreted(void)
+{
+	static const char *said;
+	const char *name = weft__interpreter();
+
+	if (name != NULL && said == NULL)
+		weft__say("connections are served in turn: where it is with each is what %s keeps, "
+			  "and not on the stack (WEFT_ITERATIVE)",
+			  name);
+	said = name;
+	return name != NULL;
+}
+
 void weft__iterative_begin(void)
 {
-	if (wanted_mode == WEFT__ITERATIVE_NO)
+	if (wanted_mode == WEFT__ITERATIVE_NO || is_interpreted())
 		return;
 	first.thread = &weft__main_thread;
 	first.slice = (struct slice){.used = 0};
