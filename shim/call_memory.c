@@ -13,16 +13,13 @@
 #include <sys/mman.h>
 
 #include "blocking.h"
-#include "denied.h"
+#include "guard.h"
 #include "handlers.h"
 #include "shim.h"
 #include "signals.h"
 #include "stacks.h"
 #include "thread.h"
 
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
@@ -53,7 +50,7 @@ long on_mmap(struct weft__call *c)
 				 c->arg[3] | MAP_POPULATE, c->arg[4], c->arg[5]);
 	if (!weft__creating_thread || c->arg[2] != PROT_NONE || (c->arg[3] & MAP_STACK) == 0)
 		return WEFT__PASS;
-	start = guards_are_marks ? (long)weft__stack_take((size_t)c->arg[1]) : 0;
+	start = guards_are_marks ? (long)weft__thread_stack_take((size_t)c->arg[1]) : 0;
 	if (start == 0)
 		start = weft__raw(SYS_mmap, c->arg[0], c->arg[1], PROT_READ | PROT_WRITE, c->arg[3],
 				  c->arg[4], c->arg[5]);
@@ -103,7 +100,7 @@ long on_madvise(struct weft__call *c)
 /* A stack that glibc keeps no longer. */
 long on_munmap(struct weft__call *c)
 {
-	return weft__stack_give((uintptr_t)c->arg[0], (size_t)c->arg[1]) ? 0 : WEFT__PASS;
+	return weft__thread_stack_give((uintptr_t)c->arg[0], (size_t)c->arg[1]) ? 0 : WEFT__PASS;
 }
 
 long on_mprotect(struct weft__call *c)
@@ -116,9 +113,7 @@ long on_mprotect(struct weft__call *c)
 		return WEFT__PASS;
 	guard = from - stack_start;
 	if (guard > 0) {
-		guards_are_marks =
-			!weft__denied[SYS_madvise] &&
-			weft__raw(SYS_madvise, stack_start, guard, MADV_GUARD_INSTALL) == 0;
+		guards_are_marks = weft__mark_guard(stack_start, guard);
 		if (!guards_are_marks)
 			weft__raw(SYS_mprotect, stack_start, guard, PROT_NONE);
 	}

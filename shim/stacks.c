@@ -146,7 +146,7 @@ static bool is_full(const struct chunk *chunk)
 	return chunk->taken == slots_of(chunk->kind);
 }
 
-uintptr_t weft__stack_take(size_t bytes)
+uintptr_t weft__thread_stack_take(size_t bytes)
 {
 	struct kind *kind;
 	struct chunk *chunk;
@@ -176,7 +176,7 @@ uintptr_t weft__stack_take(size_t bytes)
 	return start_of(chunk) + slot * bytes;
 }
 
-bool weft__stack_is_slot(uintptr_t start)
+bool weft__thread_stack_is_slot(uintptr_t start)
 {
 	size_t place = (start - base) / PLACE_BYTES;
 
@@ -189,14 +189,14 @@ static void empty(uintptr_t start, size_t bytes)
 	map(start, bytes, PROT_READ | PROT_WRITE, MAP_STACK | MAP_FIXED);
 }
 
-bool weft__stack_give(uintptr_t start, size_t bytes)
+bool weft__thread_stack_give(uintptr_t start, size_t bytes)
 {
 	size_t place = (start - base) / PLACE_BYTES, slot;
 	struct chunk *chunk;
 	struct kind *kind;
 
 	bytes = (bytes + 4095) & ~(size_t)4095;
-	if (!weft__stack_is_slot(start) || weft__denied[SYS_mmap])
+	if (!weft__thread_stack_is_slot(start) || weft__denied[SYS_mmap])
 		return false;
 	chunk = &chunks[place];
 	kind = chunk->kind;

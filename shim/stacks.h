@@ -19,12 +19,12 @@
  * @return 0 when there are few threads, address space is limited, or there is no room: the kernel
  * has to be asked for a mapping of its own
  */
-uintptr_t weft__stack_take(size_t bytes);
+uintptr_t weft__thread_stack_take(size_t bytes);
 
 /** Whether a stack is out of a chunk. */
-bool weft__stack_is_slot(uintptr_t start);
+bool weft__thread_stack_is_slot(uintptr_t start);
 
 /** Give a stack back, and its memory to the system; false when it is not all of one of a chunk's. */
-bool weft__stack_give(uintptr_t start, size_t bytes);
+bool weft__thread_stack_give(uintptr_t start, size_t bytes);
 
 #endif

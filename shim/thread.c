@@ -275,7 +275,8 @@ static struct weft__thread *make_record(const struct weft__call *c, struct birth
 {
 	struct weft__thread *thread;
 
-	if (c->nr != SYS_clone3 || !weft__creating_thread || !weft__stack_is_slot(birth->stack))
+	if (c->nr != SYS_clone3 || !weft__creating_thread ||
+	    !weft__thread_stack_is_slot(birth->stack))
 		return weft__alloc(sizeof(*thread));
 	birth->stack_top = (birth->stack_top - sizeof(*thread)) & ~(uintptr_t)63;
 	return (struct weft__thread *)birth->stack_top;

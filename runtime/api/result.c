@@ -97,6 +97,8 @@ static void call_links(weft_result *result)
 
 	if (result->freed != NULL)
 		return;
+	/* Until the end of this function, or of the result. */
+	/* cppcheck-suppress autoVariables */
 	result->freed = &freed;
 	result->caller = weft__me();
 	while (!freed && (link = take_link(result)) != NULL) {

@@ -25,7 +25,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "denied.h"
+#include "guard.h"
 #include "list.h"
 #include "raw.h"
 #include "thread_end.h"
@@ -34,10 +34,6 @@
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_UNPOISON_MEMORY_REGION(start, bytes) ((void)(start), (void)(bytes))
-#endif
-
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
 #endif
 
 #define GUARD_BYTES ((size_t)4096)
@@ -156,8 +152,8 @@ static void unmap_chunk(struct chunk *chunk)
 
 static bool make_guard(char *start)
 {
-	if (!__atomic_load_n(&marks_refused, __ATOMIC_RELAXED) && !weft__denied[SYS_madvise] &&
-	    weft__raw(SYS_madvise, start, GUARD_BYTES, MADV_GUARD_INSTALL) == 0)
+	if (!__atomic_load_n(&marks_refused, __ATOMIC_RELAXED) &&
+	    weft__mark_guard((uintptr_t)start, GUARD_BYTES))
 		return true;
 	/* An older kernel, or all memory is locked (mlockall(2)). */
 	__atomic_store_n(&marks_refused, true, __ATOMIC_RELAXED);

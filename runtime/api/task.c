@@ -88,7 +88,6 @@ void weft__record_init(weft_task *task, struct weft__run *run)
 	task->refs = 1;
 	task->started = task->killed = false;
 	task->outer = NULL;
-	task->at_fd = NULL;
 	task->ended = 0;
 	task->deferred = task->links = NULL;
 	task->locals = NULL;

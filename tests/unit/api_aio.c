@@ -223,16 +223,20 @@ BothWays(api_aio, a_shield_that_never_ran_gives_its_reference_back)
 	join(task);
 }
 
-static void *sleep_for(void *ms)
+static intptr_t turn = 3;
+
+static void *return_in_turn(void *number)
 {
-	weft_sleep((intptr_t)ms * WEFT_MS);
-	return ms;
+	while (turn != (intptr_t)number)
+		weft_sleep(WEFT_MS);
+	turn--;
+	return number;
 }
 
 TaskTest(api_aio, tasks_come_as_they_are_completed)
 {
-	weft_task *tasks[] = {start(sleep_for, (void *)60), start(sleep_for, (void *)30),
-			      start(sleep_for, (void *)1)};
+	weft_task *tasks[] = {start(return_in_turn, (void *)1), start(return_in_turn, (void *)2),
+			      start(return_in_turn, (void *)3)};
 	weft_iwait *iwait = NULL;
 	weft_task *task;
 

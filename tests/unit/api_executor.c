@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <time.h>
 
 #include "unit.h"
 
@@ -215,21 +216,21 @@ BothWays(api_executor, callbacks_are_called_in_order_and_at_once_when_done)
 	weft_executor *executor = make_executor(1);
 	struct gate gate = make_gate();
 	weft_future *future = submit(executor, pass_gate, &gate);
-	weft_future *cancelled = submit(executor, add_one, NULL);
+	weft_future *second = submit(executor, add_one, NULL);
 
 	cr_assert_eq(weft_future_add_done_callback(future, note_call, "one "), 0);
 	cr_assert_eq(weft_future_add_done_callback(future, note_call, "two "), 0);
 	cr_assert_str_eq(noted(), "");
 	sem_post(&gate.open);
 	cr_assert_eq(weft_future_result(future, WEFT_FOREVER, NULL), 0);
-	cr_assert_eq(weft_future_result(cancelled, WEFT_FOREVER, NULL), 0);
+	cr_assert_eq(weft_future_result(second, WEFT_FOREVER, NULL), 0);
 	while (__atomic_load_n(&noted_calls, __ATOMIC_SEQ_CST) != 2)
 		weft_yield();
 	cr_assert_eq(weft_future_add_done_callback(future, note_call, "now"), 0);
 
 	cr_assert_str_eq(noted(), "one two now");
 	weft_future_release(future);
-	weft_future_release(cancelled);
+	weft_future_release(second);
 	shut_down(executor);
 }
 
@@ -381,6 +382,36 @@ Test(api_executor, a_run_waits_for_what_was_submitted_on_threads, .timeout = HAN
 {
 	weft__use_threads();
 	run_waits();
+}
+
+static int worked;
+
+static void *work_slowly(void *arg)
+{
+	struct timespec duration = {.tv_nsec = 20000000};
+
+	nanosleep(&duration, NULL);
+	__atomic_store_n(&worked, 1, __ATOMIC_SEQ_CST);
+	return arg;
+}
+
+static void submit_slow_work(void *executor)
+{
+	cr_assert_eq(weft_executor_submit(executor, NULL, work_slowly, NULL), 0);
+}
+
+/* It is the whole program's, so the end of the run does not shut it down. */
+Test(api_executor, a_run_waits_for_what_another_ones_executor_does_on_threads, .timeout = HANG_S)
+{
+	weft_executor *executor;
+
+	weft__use_threads();
+	executor = make_executor(1);
+
+	cr_assert_eq(run_tasks(submit_slow_work, executor), 0);
+
+	cr_assert_eq(__atomic_load_n(&worked, __ATOMIC_SEQ_CST), 1);
+	shut_down(executor);
 }
 
 static void use_other(void *executor)

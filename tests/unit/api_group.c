@@ -73,14 +73,24 @@ BothWays(api_group, who_has_ended_has_left)
 	cr_assert_eq(weft_group_free(group), 0);
 }
 
+static int gate_is_open;
+
+static void *wait_for_gate(void *arg)
+{
+	while (!__atomic_load_n(&gate_is_open, __ATOMIC_SEQ_CST))
+		weft_sleep(WEFT_MS);
+	return arg;
+}
+
 BothWays(api_group, join_waits_for_all)
 {
 	weft_group *group = make_group();
 
 	for (int i = 0; i < 10; i++)
-		weft_release(spawn_in(group, wait_a_little, NULL));
+		weft_release(spawn_in(group, wait_for_gate, NULL));
 	cr_assert_eq(weft_group_size(group), 10);
 	cr_assert_eq(weft_group_free(group), -EBUSY);
+	__atomic_store_n(&gate_is_open, 1, __ATOMIC_SEQ_CST);
 
 	cr_assert_eq(weft_group_join(group, WEFT_FOREVER), 0);
 
@@ -347,10 +357,14 @@ BothWays(api_group, map_tells_the_first_error)
 	cr_assert_eq(weft_group_free(group), 0);
 }
 
-/* The later, the sooner. */
-static void *sleep_reversed(void *number)
+/* The last one is the first to return. */
+static intptr_t turn = 9;
+
+static void *return_in_turn(void *number)
 {
-	weft_sleep((10 - (intptr_t)number) * 20 * WEFT_MS);
+	while (__atomic_load_n(&turn, __ATOMIC_SEQ_CST) != (intptr_t)number)
+		weft_sleep(WEFT_MS);
+	__atomic_sub_fetch(&turn, 1, __ATOMIC_SEQ_CST);
 	return number;
 }
 
@@ -361,7 +375,7 @@ BothWays(api_group, imap_gives_in_order)
 	weft_imap *imap = NULL;
 	size_t index;
 
-	cr_assert_eq(weft_group_imap(pool, &imap, sleep_reversed, items, COUNT(items), true), 0);
+	cr_assert_eq(weft_group_imap(pool, &imap, return_in_turn, items, COUNT(items), true), 0);
 
 	for (size_t i = 0; i < COUNT(items); i++) {
 		cr_assert_eq(weft_imap_next(imap, WEFT_FOREVER, &index, &value), 1);
@@ -380,7 +394,7 @@ TaskTest(api_group, imap_unordered_gives_what_is_there)
 	void *items[] = {(void *)6, (void *)7, (void *)8, (void *)9}, *value;
 	weft_imap *imap = NULL;
 
-	cr_assert_eq(weft_group_imap(pool, &imap, sleep_reversed, items, COUNT(items), false), 0);
+	cr_assert_eq(weft_group_imap(pool, &imap, return_in_turn, items, COUNT(items), false), 0);
 	cr_assert_eq(weft_imap_next(imap, 0, NULL, &value), -ETIMEDOUT);
 	cr_assert_eq(weft_group_join(pool, WEFT_FOREVER), 0);
 

@@ -151,17 +151,14 @@ RaisedIn(a_join_ends_with_what_is_raised,
 			   join_all) RaisedIn(a_get_ends_with_what_is_raised, get_it)
 	RaisedIn(a_wait_ends_with_what_is_raised,
 		 wait_for_it) RaisedIn(an_iwait_ends_with_what_is_raised, take_next)
-		RaisedIn(a_sleep_ends_with_what_is_raised,
-			 sleep_long) RaisedIn(a_kill_that_waits_ends_with_what_is_raised, kill_it)
-			RaisedIn(a_killall_that_waits_ends_with_what_is_raised, kill_all)
+		RaisedIn(a_sleep_ends_with_what_is_raised, sleep_long)
+			RaisedIn(a_kill_that_waits_ends_with_what_is_raised, kill_it)
+				RaisedIn(a_killall_that_waits_ends_with_what_is_raised, kill_all)
 
-				TaskTest(api_kill, a_wait_for_a_descriptor_ends_with_what_is_raised)
-{
-	raise_in(wait_for_bytes, WEFT_FOREVER);
-	raise_in(wait_for_bytes, weft_after(3600 * WEFT_S));
-}
+					RaisedIn(a_wait_for_a_descriptor_ends_with_what_is_raised,
+						 wait_for_bytes)
 
-static bool busy = true;
+						static bool busy = true;
 
 static void *be_busy(void *arg)
 {

@@ -490,6 +490,31 @@ BothWays(api_queue, what_compares_can_use_other_queues)
 	must(weft_queue_free(compared));
 }
 
+TaskTest(api_queue, a_put_without_room_in_memory_says_so_and_loses_nothing)
+{
+	struct rlimit limit;
+	weft_queue *queue;
+	uintptr_t in = 0;
+	int err;
+
+	if (UNDER_SANITIZER)
+		cr_skip_test("a sanitizer needs its address space");
+	must(weft_queue_new(&queue, 0));
+
+	limit_memory(65536, &limit);
+	while ((err = weft_queue_put(queue, item_of(in), WEFT_FOREVER)) == 0)
+		in++;
+	setrlimit(RLIMIT_AS, &limit);
+	cr_assert_eq(err, -ENOMEM);
+	cr_assert_eq(weft_queue_size(queue), in);
+	cr_assert_eq(weft_queue_unfinished(queue), in);
+
+	put(queue, in);
+	for (uintptr_t i = 0; i <= in; i++)
+		cr_assert_eq(get(queue), i);
+	must(weft_queue_free(queue));
+}
+
 BothWays(api_queue, nothing_is_no_queue)
 {
 	weft_queue *queue;

@@ -1,5 +1,7 @@
 /* weft/timer.h. */
 #include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -30,7 +32,6 @@ BothWays(api_timer, a_function_is_called_after_a_while)
 	int64_t before = weft_now();
 
 	cr_assert_eq(weft_timer_start(timer, 2 * WEFT_MS, 0), 0);
-	cr_assert(weft_timer_armed(timer));
 	cr_assert_eq(weft_timer_join(timer, WEFT_FOREVER), 0);
 
 	cr_assert_eq(called(), 1);
@@ -221,6 +222,20 @@ TaskTest(api_timer, the_sooner_one_is_called_first_however_they_were_started)
 	cr_assert_eq(weft_timer_free(put_off), 0);
 }
 
+BothWays(api_timer, one_that_is_sooner_does_not_wait_for_those_before)
+{
+	weft_timer *late = make_timer(count_call, NULL), *soon = make_timer(count_call, NULL);
+
+	cr_assert_eq(weft_timer_start(late, 1000 * WEFT_S, 0), 0);
+	cr_assert_eq(weft_sleep(2 * WEFT_MS), 0);
+	cr_assert_eq(weft_timer_start(soon, WEFT_MS, 0), 0);
+	cr_assert_eq(weft_timer_join(soon, WEFT_FOREVER), 0);
+
+	cr_assert_eq(called(), 1);
+	cr_assert_eq(weft_timer_free(late), 0);
+	cr_assert_eq(weft_timer_free(soon), 0);
+}
+
 BothWays(api_timer, reset_begins_anew)
 {
 	weft_timer *timer = make_timer(count_call, NULL);
@@ -229,10 +244,12 @@ BothWays(api_timer, reset_begins_anew)
 	cr_assert_eq(weft_timer_start(timer, WEFT_MS, 0), 0);
 	cr_assert_eq(weft_timer_join(timer, WEFT_FOREVER), 0);
 	cr_assert_eq(weft_timer_reset(timer), 0);
-	cr_assert(weft_timer_armed(timer));
 	cr_assert_eq(weft_timer_join(timer, WEFT_FOREVER), 0);
-
 	cr_assert_eq(called(), 2);
+	cr_assert_eq(weft_timer_start(timer, 1000 * WEFT_S, 0), 0);
+	cr_assert_eq(weft_timer_reset(timer), 0);
+
+	cr_assert(weft_timer_armed(timer));
 	cr_assert_eq(weft_timer_free(timer), 0);
 }
 
@@ -275,6 +292,41 @@ BothWays(api_timer, one_that_is_waited_for_is_not_freed)
 	weft_release(task);
 	cr_assert_eq(weft_timer_free(timer), 0);
 }
+
+/* ThreadSanitizer makes no threads after that. */
+#ifndef __SANITIZE_THREAD__
+static void use_in_child(weft_timer *timer, weft_executor *executor)
+{
+	bool fine = !weft_timer_armed(timer) && weft_timer_start(timer, 0, 0) == 0 &&
+		    weft_timer_join(timer, WEFT_FOREVER) == 0 && called() == 1 &&
+		    weft_run_in_executor(NULL, join_timer, timer, NULL) == 0 &&
+		    weft_executor_free(executor) == -EBUSY;
+
+	_exit(fine ? 0 : 1);
+}
+
+Test(api_timer, a_child_of_fork_has_none_of_its_parents_armed, .timeout = HANG_S)
+{
+	weft_timer *timer = make_timer(count_call, NULL);
+	weft_executor *executor = NULL, *other = NULL;
+	int status = 1;
+	pid_t child;
+
+	weft__use_threads();
+	cr_assert_eq(weft_timer_start(timer, 1000 * WEFT_S, 0), 0);
+	cr_assert_eq(weft_executor_default(&executor), 0);
+	cr_assert_eq(weft_executor_new(&other, 1), 0);
+	cr_assert_eq(weft_run_in_executor(NULL, join_timer, NULL, NULL), 0);
+	child = fork();
+	if (child == 0)
+		use_in_child(timer, other);
+	waitpid(child, &status, 0);
+
+	cr_assert_eq(status, 0);
+	cr_assert_eq(weft_timer_cancel(timer), 1);
+	cr_assert_eq(weft_timer_free(timer), 0);
+}
+#endif
 
 Test(api_timer, bad_input_is_refused)
 {

@@ -380,5 +380,5 @@ static const char *check_bytes(struct stage *stage)
 	return NULL;
 }
 
-InjectedOwn(descriptors, .make = make_ends, .bodies = {write_bytes, read_bytes, read_bytes},
-	    .leaders = 1, .close = close_end, .check = check_bytes)
+Injected(descriptors, .make = make_ends, .bodies = {write_bytes, read_bytes, read_bytes},
+	 .leaders = 1, .close = close_end, .check = check_bytes)

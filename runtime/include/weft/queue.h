@@ -24,7 +24,8 @@
  * A queue that is closed takes no more. What is left can be got, and after that -EPIPE is.
  *
  * A queue belongs to the tasks of one weft_run(), or of a patched program; callbacks of the loop
- * may use it as far as they do not wait. Another thread is refused with -EPERM.
+ * may use it as far as they do not wait. A thread that runs no tasks is refused with -EPERM; one
+ * that runs others must leave it alone.
  *
  * A queue is an object (weft_wait()), ready as long as a get would not wait: also if it is closed.
  */

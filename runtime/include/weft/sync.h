@@ -28,7 +28,8 @@
  * released when a task ends: what must be is deferred (weft_defer()).
  *
  * All these belong to the tasks of one weft_run(), or of a patched program; callbacks of the loop
- * may use them as far as they do not wait. Another thread is refused with -EPERM.
+ * may use them as far as they do not wait. A thread that runs no tasks is refused with -EPERM; one
+ * that runs others must leave them alone.
  */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H
