@@ -187,8 +187,8 @@ static const char *check_selector(struct stage *stage)
 	return NULL;
 }
 
-Injected(selector_of_two, .make = make_selector, .bodies = {select_and_read, select_and_read, write_two},
-	 .check = check_selector)
+Injected(selector_of_two, .make = make_selector,
+	 .bodies = {select_and_read, select_and_read, write_two}, .check = check_selector)
 
 	/* --- a server and its clients: each is served, and the server ends --- */
 
