@@ -244,7 +244,7 @@ WEFT_API ssize_t weft_sendto(int fd, const void *bytes, size_t size_bytes, int f
  *   -EINVAL     deadline_ns is negative, flags has other bits, or fd does not listen
  *   -EBADF, -ENOTSOCK, -EOPNOTSUPP  fd is not such a thing
  *   -EMFILE, -ENFILE  no descriptor left
- *   -ENOMEM, -EMFILE, -EPERM   as weft_wait_fd()
+ *   -ENOMEM, -EPERM  as weft_wait_fd()
  *   another error of accept(2)
  *   what was raised
  */
