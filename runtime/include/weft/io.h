@@ -61,6 +61,7 @@ struct addrinfo;
  *   -EBADF      fd is not open
  *   -EINVAL     events is empty or has other bits, or deadline_ns is negative
  *   -ENOMEM     no room to keep it
+ *   -EMFILE     in a patched program, or where a thread does it: no descriptor left to wait with
  *   -EPERM      the caller is no task
  *   what was raised
  */
@@ -79,7 +80,7 @@ WEFT_API int weft_wait_fd(int fd, int events, int64_t deadline_ns);
  *   -ETIMEDOUT  the deadline came first
  *   -EINVAL     fds is NULL, n is beyond the limit of descriptors, or deadline_ns is negative
  *   -EFAULT     fds is no memory of the caller's
- *   -ENOMEM, -EPERM  as weft_wait_fd()
+ *   -ENOMEM, -EMFILE, -EPERM  as weft_wait_fd()
  *   what was raised
  */
 WEFT_API int weft_poll(struct pollfd *fds, nfds_t n, int64_t deadline_ns);
@@ -98,9 +99,8 @@ WEFT_API int weft_poll(struct pollfd *fds, nfds_t n, int64_t deadline_ns);
  *   -EINVAL     size_bytes is more than SSIZE_MAX, deadline_ns is negative, or as read(2)
  *   -EBADF      fd is not open for reading
  *   -EFAULT     bytes is no memory of the caller's
- *   -ENOMEM, -EPERM  as weft_wait_fd()
+ *   -ENOMEM, -EMFILE, -EPERM  as weft_wait_fd()
  *   -EAGAIN     no thread could be made to read a file
- *   -EMFILE     no descriptor to wait for that with
  *   another error of read(2)
  *   what was raised
  */
@@ -244,7 +244,7 @@ WEFT_API ssize_t weft_sendto(int fd, const void *bytes, size_t size_bytes, int f
  *   -EINVAL     deadline_ns is negative, flags has other bits, or fd does not listen
  *   -EBADF, -ENOTSOCK, -EOPNOTSUPP  fd is not such a thing
  *   -EMFILE, -ENFILE  no descriptor left
- *   -ENOMEM, -EPERM   as weft_wait_fd()
+ *   -ENOMEM, -EPERM  as weft_wait_fd()
  *   another error of accept(2)
  *   what was raised
  */
@@ -265,7 +265,7 @@ WEFT_API int weft_accept(int fd, struct sockaddr *addr, socklen_t *addr_len, int
  *   -EINVAL     deadline_ns is negative, or addr_len no length of an address
  *   -EFAULT     addr is NULL
  *   -EAGAIN     no thread could be made; of a Unix socket with O_NONBLOCK: the listener is full
- *   -ENOMEM, -EMFILE, -EPERM  as weft_read()
+ *   -ENOMEM, -EMFILE, -EPERM  as weft_wait_fd()
  *   another error of connect(2)
  *   what was raised
  */
@@ -287,7 +287,7 @@ WEFT_API int weft_connect(int fd, const struct sockaddr *addr, socklen_t addr_le
  *   -ETIMEDOUT  the deadline came first
  *   -EINVAL     ret_list is NULL, or deadline_ns is negative
  *   -EAGAIN     no thread could be made
- *   -ENOMEM, -EMFILE, -EPERM  as weft_read()
+ *   -ENOMEM, -EMFILE, -EPERM  as weft_wait_fd()
  *   another error of the system's (EAI_SYSTEM)
  *   what was raised
  */
@@ -307,7 +307,7 @@ WEFT_API int weft_getaddrinfo(const char *node, const char *service, const struc
  *   -ETIMEDOUT  the deadline came first
  *   -EINVAL     path is NULL, deadline_ns is negative, or as open(2)
  *   -EAGAIN     no thread could be made
- *   -ENOMEM, -EMFILE, -EPERM  as weft_read()
+ *   -ENOMEM, -EMFILE, -EPERM  as weft_wait_fd()
  *   another error of open(2)
  *   what was raised
  */
@@ -358,7 +358,7 @@ WEFT_API ssize_t weft_pwrite(int fd, const void *bytes, size_t size_bytes, off_t
  *   -EINVAL     deadline_ns is negative, or fd is no file
  *   -EBADF      fd is not open
  *   -EAGAIN     no thread could be made
- *   -ENOMEM, -EMFILE, -EPERM  as weft_read()
+ *   -ENOMEM, -EMFILE, -EPERM  as weft_wait_fd()
  *   another error of fsync(2)
  *   what was raised
  */
@@ -379,7 +379,7 @@ WEFT_API int weft_fsync(int fd, int64_t deadline_ns);
  *   -EINVAL     pid is not positive, or deadline_ns is negative
  *   -ECHILD     there is no such child, or somebody else has taken its status
  *   -EAGAIN     before Linux 5.3: no thread could be made
- *   -ENOMEM, -EMFILE, -EPERM  as weft_read()
+ *   -ENOMEM, -EMFILE, -EPERM  as weft_wait_fd()
  *   what was raised
  */
 WEFT_API int weft_waitpid(pid_t pid, int64_t deadline_ns, int *ret_status);

@@ -131,7 +131,7 @@ WEFT_API int weft_selector_unregister(weft_selector *selector, int fd);
  *   -ETIMEDOUT  the deadline came first
  *   -EINVAL     selector or ready is NULL, n is 0 or more than INT_MAX, or deadline_ns is negative
  *   -EBADF      the selector is closed, perhaps in the meantime
- *   -ENOMEM, -EPERM  as weft_wait_fd()
+ *   -ENOMEM, -EMFILE, -EPERM  as weft_wait_fd()
  *   what was raised
  */
 WEFT_API int weft_selector_select(weft_selector *selector, weft_ready ready[], size_t n,

@@ -95,7 +95,7 @@ WEFT_API int weft_stream_free(weft_stream *stream);
  *   -ETIMEDOUT  the deadline came first
  *   -EBUSY      another task reads it
  *   -EBADF      the stream is closed, perhaps in the meantime
- *   -ENOMEM, -EPERM  as weft_wait_fd()
+ *   -ENOMEM, -EMFILE, -EPERM  as weft_wait_fd()
  *   another error of read(2)
  *   what was raised
  */
@@ -183,7 +183,7 @@ WEFT_API int weft_stream_write(weft_stream *stream, const void *bytes, size_t si
  *   -EINVAL     stream is NULL, or deadline_ns is negative
  *   -ETIMEDOUT  the deadline came first; the rest is kept
  *   -EBADF      the stream is closed, perhaps in the meantime
- *   -ENOMEM, -EPERM  as weft_wait_fd()
+ *   -ENOMEM, -EMFILE, -EPERM  as weft_wait_fd()
  *   an error of send(2) or write(2): nothing can be sent any more
  *   what was raised; the rest is kept
  */
