@@ -153,12 +153,13 @@ Injected(iwait, .make = make_iwait, .bodies = {take_events, set_events, take_eve
 	static void *sleep_some(void *arg)
 {
 	struct stage *stage = arg;
-	int64_t until_ns = weft_after(30 * WEFT_US);
+	int64_t until_ns = weft_after(30 * WEFT_US), left_ns;
 	int err;
 
-	do
-		err = weft_sleep(until_ns > weft_now() ? until_ns - weft_now() : 0);
-	while (is_injected(err));
+	do {
+		left_ns = until_ns - weft_now();
+		err = weft_sleep(left_ns > 0 ? left_ns : 0);
+	} while (is_injected(err));
 	expect(stage, err == 0 && weft_now() >= until_ns);
 	count_in(stage, DONE, 1);
 	return NULL;
