@@ -182,6 +182,11 @@ UNSEEN void weft__context_pass_last(struct weft__context *from, struct weft__con
 	__builtin_unreachable();
 }
 
+UNSEEN void weft__context_visit(struct weft__context *from, struct weft__context *to)
+{
+	weft__context_switch(from, to);
+}
+
 UNSEEN void weft__context_leave(struct weft__context *from, struct weft__context *to)
 {
 	leave(from, to, 1);

@@ -84,6 +84,9 @@ static inline int weft__context_pass(struct weft__context *from, struct weft__co
 void weft__context_pass_last(struct weft__context *from, struct weft__context *to, void *value,
 			     int error) __attribute__((noreturn));
 
+/** weft__context_switch(), as a function, for who is not of the runtime. */
+WEFT__SHARED void weft__context_visit(struct weft__context *from, struct weft__context *to);
+
 /** As weft__context_switch(), for a context that never goes on. */
 WEFT__SHARED void weft__context_leave(struct weft__context *from, struct weft__context *to)
 	__attribute__((noreturn));

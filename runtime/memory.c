@@ -1,9 +1,9 @@
 /*
  * See memory.h.
  *
- *   bytes -> class (multiples of 64 up to 4096) -> free blocks, last in first out
+ *   bytes -> class (multiples of 64 up to 32 KB) -> free blocks, last in first out
  *                                               -> else the rest of the current chunk
- *   more than 4096                              -> a mapping of its own
+ *   more than that                              -> a mapping of its own
  *
  * Chunks are never unmapped: what thousands of threads needed once they may need again.
  */
@@ -13,8 +13,8 @@
 #include <sys/mman.h>
 
 #define UNIT ((size_t)64)
-#define LARGEST ((size_t)4096)
-#define CHUNK_BYTES ((size_t)128 * 1024)
+#define LARGEST ((size_t)32 * 1024)
+#define CHUNK_BYTES ((size_t)1024 * 1024)
 
 #ifdef WEFT__SANITIZED
 

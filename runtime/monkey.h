@@ -33,21 +33,6 @@ struct weft__shim_ops {
 	int (*create)(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
 		      void *arg);
 
-	/**
-	 * Wait for descriptors as poll(2), whatever the families are.
-	 *
-	 * @param until_ns  when it ends at the latest; 0: never
-	 * @param over  where it is said that the wait is over, by who then calls end_wait()
-	 *
-	 * @return how many are ready, as poll(2); 0: look whether it is over; or
-	 *   -ETIMEDOUT  it is until_ns, or a little later
-	 *   a negative errno of poll(2), or -ENOMEM
-	 */
-	int (*poll)(struct pollfd *fds, nfds_t n, uint64_t until_ns, const bool *over);
-
-	/** End a task's poll(); the task is what weft__current is in its thread. */
-	void (*end_wait)(struct weft__task *task);
-
 	/* The functions of weft/monkey.h, their arguments checked; patch() but for -EINVAL, -ELIBACC. */
 	int (*patch)(unsigned int families);
 	unsigned int (*patched)(void);

@@ -43,6 +43,8 @@ struct weft__wait {
 	bool over;
 	bool firm;      /* nothing is raised in it */
 	bool timed_out; /* valid in the end: it was the caller's deadline that came */
+	struct weft__bell
+		*bell; /* patched: what ends its poll(2); NULL: it is one for a futex word */
 };
 
 /** Who is told that an object is ready, once. */
@@ -105,8 +107,7 @@ struct weft_task {
 	struct weft__local_value *locals;
 	void *stack; /* own mode, NULL for that of a thread */
 	size_t stack_bytes;
-	uint32_t woken;           /* patched: a futex word */
-	struct weft__task *at_fd; /* patched: its thread, while it waits for a descriptor */
+	uint32_t woken; /* patched: a futex word */
 };
 
 /** Have tasks be threads, without the shim; for tests. */
@@ -200,6 +201,17 @@ void weft__wait_end(struct weft__wait *wait, int result);
  */
 int weft__poll_in(struct weft__link *queue, struct weft__wait *wait, struct pollfd *fds, nfds_t n,
 		  int64_t deadline_ns);
+
+/**
+ * What ends a poll(2) of a patched program's threads beside what it is for: a descriptor that is ready
+ * once it has been rung (bell.c). Several waits share one; when that rings, each looks whether it is
+ * over, and those that are not take another. All entered.
+ */
+struct weft__bell *weft__bell_take(void); /* NULL: there is no descriptor left */
+void weft__bell_ring(struct weft__bell *bell);
+bool weft__bell_rung(const struct weft__bell *bell);
+int weft__bell_fd(const struct weft__bell *bell);
+void weft__bell_give(struct weft__bell *bell);
 
 /** Ask the kernel; in a patched program, by way of the shim. A result or -errno; errno stays. */
 long weft__ask6(long nr, long a, long b, long c, long d, long e, long f);

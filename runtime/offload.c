@@ -41,6 +41,7 @@
 long weft__stoppable(const volatile int *stopped, long nr, const long arg[6]);
 extern const char weft__stoppable_call[], weft__stoppable_end[];
 
+bool (*weft__offload_waits)(const struct weft__job *call);
 unsigned int weft__offload_most = 64;
 bool weft__offload_stops;
 
@@ -440,7 +441,7 @@ static bool give_up(struct weft__job *job)
 	return true;
 }
 
-int weft__offload_call(struct weft__job *call)
+static int make_call(struct weft__job *call)
 {
 	struct weft__job *job;
 
@@ -469,6 +470,20 @@ int weft__offload_call(struct weft__job *call)
 	call->signal = job->signal;
 	weft__free(job, sizeof(*job));
 	return 0;
+}
+
+int weft__offload_call(struct weft__job *call)
+{
+	bool told;
+	int err;
+
+	if (weft__likely(weft__offload_waits == NULL))
+		return make_call(call);
+	told = weft__offload_waits(call);
+	err = make_call(call);
+	if (told)
+		weft__offload_waits(NULL);
+	return err;
 }
 
 long weft__offload(struct weft__job *call)

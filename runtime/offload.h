@@ -77,6 +77,12 @@ struct weft__job {
  */
 WEFT__SHARED int weft__offload_call(struct weft__job *call);
 
+/**
+ * Told when a task begins to wait for such a call and, if the answer was true, when it is over, by NULL;
+ * itself NULL: nobody asks.
+ */
+extern WEFT__SHARED bool (*weft__offload_waits)(const struct weft__job *call);
+
 /** As weft__offload_call(), result and error in one. */
 WEFT__SHARED long weft__offload(struct weft__job *call);
 

@@ -468,6 +468,23 @@ void weft__preempt(void)
 	carrier->spent = carrier->random >> 27;
 }
 
+void weft__hold_back(struct weft__task *task, struct weft__queue *queue)
+{
+	struct weft__context nobody;
+
+	task->state = WEFT__READY;
+	append(queue, task);
+	weft__context_leave(&nobody, next_context(task->carrier));
+}
+
+void weft__put_all_ready(struct weft__queue *queue)
+{
+	struct weft__task *task;
+
+	while ((task = take(queue)) != NULL)
+		append_ready(task->carrier, task);
+}
+
 struct weft__context *weft__task_end(void)
 {
 	struct weft__task *me = weft__current;

@@ -308,6 +308,13 @@ static inline void weft__hand_to(struct weft__task *task, struct weft__carrier *
 /** Go on on another carrier of the crew. Switches. Context: a task, the lock. */
 WEFT__SHARED void weft__move_to(struct weft__carrier *carrier);
 
+/** The running task's turn is over before it began: it stands in a queue of the caller's. */
+WEFT__SHARED void weft__hold_back(struct weft__task *task, struct weft__queue *queue)
+	__attribute__((noreturn));
+
+/** Have those who were held back run in their turn. */
+WEFT__SHARED void weft__put_all_ready(struct weft__queue *queue);
+
 /** Have a ready task that is in no queue stand in its carrier's. */
 void weft__put_ready(struct weft__task *task);
 

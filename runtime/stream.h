@@ -15,6 +15,14 @@ struct weft__bytes {
 	size_t begin, end, room;
 };
 
+static inline size_t weft__bytes_count(const struct weft__bytes *buffer)
+{
+	return buffer->end - buffer->begin;
+}
+
+/** Have room for so much more behind what there is: 0 or -ENOMEM. */
+int weft__bytes_reserve(struct weft__bytes *buffer, size_t more);
+
 struct weft_stream {
 	int fd;
 	bool is_socket, closed;
@@ -45,6 +53,9 @@ bool weft__stream_unsent(const weft_stream *stream);
 
 /** With `sending`: send what fits now: 0 when that was all, -EAGAIN, or an error of send(2). */
 int weft__stream_send_now(weft_stream *stream);
+
+/** End all of some waits. Entered. */
+void weft__stream_end_waits(struct weft__link *waits, int result);
 
 /** Let go of `sending`. Entered. */
 void weft__stream_end_send(weft_stream *stream);

@@ -14,6 +14,7 @@
 #include "blocking.h"
 #include "descriptor.h"
 #include "handlers.h"
+#include "iterative.h"
 #include "mask.h"
 #include "memory.h"
 #include "shim.h"
@@ -116,11 +117,23 @@ static long poll_few(const struct weft__call *c, struct pollfd *user, nfds_t n,
 	return err != 0 ? err : ready;
 }
 
+/* A copy of the main thread is back at its listener when it polls that. */
+static void come_back_to_polled(const struct pollfd *fds, nfds_t n)
+{
+	struct pollfd one;
+
+	for (nfds_t i = 0; i < n && weft__copy(&one, &fds[i], sizeof(one)) == 0; i++)
+		if ((one.events & POLLIN) != 0)
+			weft__iterative_comes_back(one.fd);
+}
+
 static long poll_until(const struct weft__call *c, struct pollfd *fds, nfds_t n,
 		       uint64_t deadline_ns, bool expired)
 {
 	long ready;
 
+	if (weft__unlikely(weft__iterative_on))
+		come_back_to_polled(fds, n);
 	weft__signalfd_watch(true);
 	ready = n <= FEW ? poll_few(c, fds, n, deadline_ns, expired)
 			 : look_and_wait(c, fds, n, deadline_ns, expired, false);
@@ -287,11 +300,23 @@ static long select_waiting(const struct weft__call *c, const struct sets *sets,
 	return ready;
 }
 
+static void come_back_to_selected(const struct sets *sets)
+{
+	int listener = weft__iterative_listener();
+
+	if (listener < 0 || listener >= sets->n || !has(sets->asked[0], listener))
+		return;
+	weft__free(sets->heap, 3 * sets->words * sizeof(uint64_t));
+	weft__iterative_comes_back(listener);
+}
+
 static long select_until(const struct weft__call *c, uint64_t deadline_ns, bool expired)
 {
 	struct sets sets;
 	long ready = read_sets(&sets, c);
 
+	if (weft__unlikely(weft__iterative_on) && ready == 0)
+		come_back_to_selected(&sets);
 	weft__signalfd_watch(true);
 	if (ready == 0)
 		ready = select_now(&sets);

@@ -10,6 +10,8 @@
 #include "blocking.h"
 #include "descriptor.h"
 #include "handlers.h"
+#include "iterative.h"
+#include "memory.h"
 #include "send.h"
 #include "shim.h"
 #include "thread.h"
@@ -91,7 +93,7 @@ static long receive_now(struct weft__call *c)
 	return n;
 }
 
-long on_recvfrom(struct weft__call *c)
+static long receive(struct weft__call *c)
 {
 	struct weft__fd *fd;
 	long n;
@@ -106,6 +108,31 @@ long on_recvfrom(struct weft__call *c)
 		return (c->arg[3] & MSG_PEEK) != 0 ? peek_all(c) : receive_all(c);
 	n = weft__fd_retry(c, POLLIN, try_recvfrom, drained(fd, c->arg[3]));
 	note_read(c, n);
+	return n;
+}
+
+/* What the kernel has overwritten by the length of an address, or 0. */
+static socklen_t room_for_address(long pointer)
+{
+	socklen_t room = 0;
+
+	return pointer == 0 || weft__copy(&room, (void *)pointer, sizeof(room)) != 0 ? 0 : room;
+}
+
+long on_recvfrom(struct weft__call *c)
+{
+	socklen_t room;
+	long n;
+
+	if (weft__likely(!weft__iterative_on))
+		return receive(c);
+	weft__iterative_comes_back(c->arg[0]);
+	room = room_for_address(c->arg[5]);
+	do {
+		if (c->arg[5] != 0)
+			weft__copy((void *)c->arg[5], &room, sizeof(room));
+		n = weft__iterative_split(c, receive(c));
+	} while (n == WEFT__AGAIN);
 	return n;
 }
 
@@ -149,7 +176,7 @@ static long receive_message_all(struct weft__call *c)
 	return done;
 }
 
-long on_recvmsg(struct weft__call *c)
+static long receive_message(struct weft__call *c)
 {
 	struct weft__fd *fd = claim_socket(c, c->arg[2]);
 
@@ -159,6 +186,19 @@ long on_recvmsg(struct weft__call *c)
 	    weft__socket_option((int)c->arg[0], SO_TYPE) == SOCK_STREAM)
 		return receive_message_all(c);
 	return weft__fd_retry(c, POLLIN, try_recvmsg, drained(fd, c->arg[2]));
+}
+
+long on_recvmsg(struct weft__call *c)
+{
+	struct msghdr message, *user = (struct msghdr *)c->arg[1];
+	long n;
+
+	if (weft__likely(!weft__iterative_on) || weft__copy(&message, user, sizeof(message)) != 0)
+		return receive_message(c);
+	weft__iterative_comes_back(c->arg[0]);
+	while ((n = weft__iterative_split(c, receive_message(c))) == WEFT__AGAIN)
+		weft__copy(user, &message, sizeof(message)); /* what it has room for */
+	return n;
 }
 
 static long try_recvmmsg(struct weft__call *c)
@@ -265,6 +305,36 @@ static long try_accept(struct weft__call *c)
 				c->nr == SYS_accept4 ? (int)c->arg[3] : 0);
 }
 
+/* By an offload thread that does not write to the caller's stack meanwhile, which others may need. */
+static long accept_beside(struct weft__call *c)
+{
+	struct address {
+		struct sockaddr_storage name;
+		socklen_t bytes;
+	} * address;
+	struct weft__call part = *c;
+	socklen_t room;
+	long number;
+
+	if (weft__likely(!weft__iterative_on) || c->arg[1] == 0)
+		return weft__blocking(c, NULL);
+	address = weft__alloc(sizeof(*address));
+	if (address == NULL)
+		return -ENOMEM;
+	room = room_for_address(c->arg[2]);
+	address->bytes = room > sizeof(address->name) ? sizeof(address->name) : room;
+	part.arg[1] = (long)&address->name;
+	part.arg[2] = (long)&address->bytes;
+	number = weft__blocking(&part, NULL);
+	if (number >= 0) {
+		weft__copy((void *)c->arg[1], &address->name,
+			   room < address->bytes ? room : address->bytes);
+		weft__copy((void *)c->arg[2], &address->bytes, sizeof(address->bytes));
+	}
+	weft__free(address, sizeof(*address));
+	return number;
+}
+
 /* Where the kernel cannot try, an offload thread accepts once it seems worth it, and may wait. */
 static long accept_shared(struct weft__call *c)
 {
@@ -275,7 +345,7 @@ static long accept_shared(struct weft__call *c)
 	if (result != -ENOSYS)
 		return result;
 	result = weft__fd_park_ready(c, POLLIN);
-	return result != 0 ? result : weft__blocking(c, NULL);
+	return result != 0 ? result : accept_beside(c);
 }
 
 /*
@@ -292,7 +362,7 @@ static long accept_own(struct weft__call *c, long flags)
 				       : accept_shared(c);
 }
 
-static long accept_with(struct weft__call *c, long flags)
+static long accept_once(struct weft__call *c, long flags)
 {
 	struct weft__fd *fd = claim_socket(c, 0);
 	long number;
@@ -310,6 +380,23 @@ static long accept_with(struct weft__call *c, long flags)
 	}
 	if (number >= 0)
 		weft__fd_new_socket(number, (flags & SOCK_NONBLOCK) != 0, c->fd->stream, c->fd);
+	return number;
+}
+
+static long accept_with(struct weft__call *c, long flags)
+{
+	socklen_t room;
+	long number;
+
+	if (weft__likely(!weft__iterative_on))
+		return accept_once(c, flags);
+	weft__iterative_comes_back(c->arg[0]);
+	room = room_for_address(c->arg[2]);
+	do {
+		if (c->arg[2] != 0)
+			weft__copy((void *)c->arg[2], &room, sizeof(room));
+		number = weft__iterative_split(c, accept_once(c, flags));
+	} while (number == WEFT__AGAIN);
 	return number;
 }
 

@@ -13,7 +13,9 @@
 #include "kernel_thread.h"
 #include "mask.h"
 #include "memory.h"
+#include "iterative.h"
 #include "shim.h"
+#include "statics.h"
 
 struct weft__crew weft__crew;
 bool weft__careful;
@@ -34,6 +36,8 @@ static const bool begins_free[WEFT__CALLS] = {
 void weft__entry_go_in(const struct weft__call *c)
 {
 	weft__select(WEFT__SELECT_PASS);
+	if (weft__unlikely(weft__statics_on))
+		weft__statics_open();
 	if (!begins_free[c->nr % WEFT__CALLS])
 		weft__lock();
 }
@@ -41,6 +45,8 @@ void weft__entry_go_in(const struct weft__call *c)
 void weft__entry_go_out(void)
 {
 	weft__unlock();
+	if (weft__unlikely(weft__statics_on) && weft__iterative_copy() != 0)
+		weft__statics_close(weft__iterative_copy());
 	weft__select(WEFT__SELECT_CATCH);
 }
 
@@ -50,6 +56,11 @@ unsigned int weft__carriers_wanted(void)
 
 	if (wanted > 1 && weft__catches()) {
 		weft__say("one carrier instead of %u: calls are caught (WEFT_CATCH)", wanted);
+		wanted = 1;
+	}
+	if (wanted > 1 && weft__iterative_wakes()) {
+		weft__say("one carrier instead of %u: connections share a stack (WEFT_ITERATIVE)",
+			  wanted);
 		wanted = 1;
 	}
 	return wanted;

@@ -40,6 +40,7 @@
 #include "process.h"
 #include "shim.h"
 #include "signals.h"
+#include "statics.h"
 #include "thread.h"
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
@@ -172,6 +173,8 @@ static weft__handler *handler_of(long nr)
 {
 	if (weft__waking)
 		return weft__waking_call;
+	if (weft__unlikely(weft__statics_on) && nr != SYS_fork && nr != SYS_rt_sigreturn)
+		return weft__statics_call;
 	switch (nr) {
 	case SYS_fork:
 		return weft__caught_fork;

@@ -52,12 +52,10 @@ static long open_name_only(struct weft__call *c)
 	return number == WEFT__PASS ? leave_to_kernel(c) : number;
 }
 
-/* A mask that is for the wait alone is one of weft's. */
+/* A mask that is for the wait alone is one of weft's. (ppoll(2) always is: the API waits by it.) */
 static long wait_with_mask_only(struct weft__call *c)
 {
-	static const uint8_t at[] = {[SYS_ppoll - SYS_pselect6] = 3,
-				     [SYS_pselect6 - SYS_pselect6] = 5};
-	int mask = c->nr <= SYS_ppoll ? at[c->nr - SYS_pselect6] : 4;
+	int mask = c->nr == SYS_pselect6 ? 5 : 4;
 
 	return c->arg[mask] == 0 ? leave_to_kernel(c) : set_aside[c->nr](c);
 }
@@ -96,7 +94,6 @@ static weft__handler *stand_in(long nr)
 	case SYS_open:
 	case SYS_openat:
 		return open_name_only;
-	case SYS_ppoll:
 	case SYS_pselect6:
 	case SYS_epoll_pwait:
 	case SYS_epoll_pwait2:

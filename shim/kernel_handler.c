@@ -28,6 +28,7 @@
 #include "preempt.h"
 #include "shim.h"
 #include "signals.h"
+#include "statics.h"
 #include "thread.h"
 
 #define RED_ZONE 128U
@@ -404,7 +405,8 @@ void weft__on_kernel_signal(int signal, siginfo_t *info, void *ucontext)
 	struct weft__thread *me = interrupted();
 	uint8_t before;
 
-	if (handle_guarded(info, ucontext))
+	if (handle_guarded(info, ucontext) ||
+	    (weft__unlikely(weft__statics_on) && weft__statics_fault(info, ucontext)))
 		return;
 	if (signal == SIGSYS && weft__catch(weft__thread_here(), info, ucontext))
 		return;

@@ -29,6 +29,7 @@
 #include "file.h"
 #include "futex.h"
 #include "hub.h"
+#include "iterative.h"
 #include "loaded.h"
 #include "mask.h"
 #include "memory.h"
@@ -325,6 +326,7 @@ static void wake_up(void)
 	weft__on_threads = true;
 	err = weft__carriers_run();
 	begin_hub(carrier);
+	weft__iterative_begin();
 	if (fewer == 0)
 		fewer = err;
 	if (fewer != 0)
@@ -342,6 +344,7 @@ void weft__asleep(void)
 	uint64_t mask = weft__mask_of(me);
 
 	renewal_due = true;
+	weft__iterative_end();
 	weft__catch_end();
 	weft__current = NULL;
 	weft__process.hub = NULL;
@@ -440,6 +443,7 @@ static int create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(
 	int err;
 
 	begin_create((uintptr_t)start, is_program_s);
+	weft__iterative_shares(arg);
 	err = next_pthread_create(thread, attr, start, arg);
 	if (ask_again(err))
 		err = next_pthread_create(thread, attr, start, arg);
@@ -464,6 +468,7 @@ WEFT__SHARED int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
 	int result;
 
 	begin_create((uintptr_t)start, true);
+	weft__iterative_shares(arg);
 	result = libc_thrd_create(thread, start, arg);
 	end_create();
 	return result;

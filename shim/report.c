@@ -6,6 +6,7 @@
 
 #include "carriers.h"
 #include "catch.h"
+#include "iterative.h"
 #include "loaded.h"
 #include "rules.h"
 #include "shim.h"
@@ -133,6 +134,17 @@ static void report_turns(void)
 			  (unsigned long long)weft__stats.caught);
 }
 
+static void report_copies(void)
+{
+	const struct weft__iterative_counts *counts = &weft__iterative_counts;
+
+	if (weft__iterative_wakes())
+		weft__say("iterative: %lu copies, at most %lu at once; %lu exchanges of %lu bytes "
+			  "on average",
+			  counts->copies, counts->most, counts->exchanges,
+			  counts->exchanges == 0 ? 0 : counts->bytes / counts->exchanges);
+}
+
 void weft__report(void)
 {
 	if (!weft__settings.stats || reported)
@@ -150,6 +162,7 @@ void weft__report(void)
 	report_turns();
 	weft__say("offload: %llu calls on %u threads", (unsigned long long)weft__stats.offloads,
 		  weft__stats.offload_threads);
+	report_copies();
 	sum_up();
 	report_counts("parks", weft__counts[0].parks);
 	report_counts("may have blocked the kernel thread", weft__counts[0].blocked);

@@ -46,11 +46,31 @@ static int find_word(const char *words, const char *word)
 	return -1;
 }
 
+/* Numbers from 1 to 65535, with commas between. */
+static bool is_list_of_ports(const char *value)
+{
+	for (;;) {
+		unsigned long port = 0;
+		char *end;
+
+		if (value[0] >= '0' && value[0] <= '9')
+			port = strtoul(value, &end, 10);
+		if (port == 0 || port > 65535 || (*end != ',' && *end != '\0'))
+			return false;
+		if (*end == '\0')
+			return true;
+		value = end + 1;
+	}
+}
+
 int weft__setting_value(const struct weft__setting *setting, const char *value)
 {
+	int list = find_word(setting->words, "PORT,...");
 	unsigned long number;
 	char *end;
 
+	if (list >= 0 && find_word(setting->words, value) < 0 && is_list_of_ports(value))
+		return list;
 	if (setting->words[0] != '\0' &&
 	    (setting->most == 0 || find_word(setting->words, value) >= 0))
 		return find_word(setting->words, value);

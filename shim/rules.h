@@ -38,7 +38,7 @@ extern const struct weft__setting weft__setting_table[WEFT__SETTINGS];
 /** Judge a value: which of the words it is, or the number; -1: it makes no sense. */
 int weft__setting_value(const struct weft__setting *setting, const char *value);
 
-#define WEFT__VALUE_BYTES 16
+#define WEFT__VALUE_BYTES 64
 #define WEFT__REASON_BYTES 160
 
 /** What is said of one program. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "crew.h"
+#include "iterative.h"
 #include "offload.h"
 #include "rules.h"
 #include "shim.h"
@@ -68,18 +69,24 @@ static void read_rules(void)
 	weft__rules_find(weft__base_name(self), info.dli_fname, &weft__rule, say_wrong);
 }
 
-/* What the environment says or, where that says nothing, the rules. */
+/* What the environment says or, where that says nothing, the rules; "": neither does. */
+static const char *read_text(enum weft__setting_id id)
+{
+	const char *said = getenv(weft__setting_table[id].environment);
+
+	if (said != NULL && said[0] != '\0')
+		return said;
+	return weft__rule.line == 0 ? "" : weft__rule.value[id];
+}
+
 static unsigned int read_setting(enum weft__setting_id id)
 {
 	const struct weft__setting *setting = &weft__setting_table[id];
-	const char *said = getenv(setting->environment);
+	const char *said = read_text(id);
 	int value;
 
-	if (said == NULL || said[0] == '\0') {
-		if (weft__rule.line == 0 || weft__rule.value[id][0] == '\0')
-			return setting->usual;
-		said = weft__rule.value[id];
-	}
+	if (said[0] == '\0')
+		return setting->usual;
 	value = weft__setting_value(setting, said);
 	if (value >= 0)
 		return (unsigned int)value;
@@ -114,6 +121,12 @@ void weft__settings_turn_on(void)
 	weft__settings.catch_mode = read_setting(WEFT__SET_CATCH);
 	weft__settings.preempt_ms = read_setting(WEFT__SET_PREEMPT_MS);
 	weft__settings.carriers = read_setting(WEFT__SET_CARRIERS);
+	weft__iterative_set(read_setting(WEFT__SET_ITERATIVE), read_text(WEFT__SET_ITERATIVE),
+			    read_setting(WEFT__SET_SLICE_KB));
+	if (weft__iterative_checks()) { /* it sees each call, and members change at calls alone */
+		weft__settings.catch_mode = WEFT__CATCH_ONLY;
+		weft__settings.preempt_ms = 0;
+	}
 	if (weft__settings.carriers == 0)
 		weft__settings.carriers = processors();
 	weft__settings.paths = read_setting(WEFT__SET_OFFLOAD_PATHS);

@@ -19,6 +19,7 @@
 
 #include "crew.h"
 #include "denied.h"
+#include "iterative.h"
 #include "kernel_handler.h"
 #include "hub.h"
 #include "mask.h"
@@ -60,7 +61,8 @@ static bool is_fault(int signal)
 /* Weft's own, whatever the program does with it. */
 static bool is_ours(int signal)
 {
-	return signal == WEFT__SIGNAL_SETXID || (signal == SIGSYS && weft__catches());
+	return signal == WEFT__SIGNAL_SETXID || (signal == SIGSYS && weft__catches()) ||
+	       (signal == SIGTRAP && weft__iterative_checks());
 }
 
 static bool is_handler(const struct weft__action *action)

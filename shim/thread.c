@@ -69,8 +69,11 @@ static void begin_table(void)
 
 struct weft__thread *weft__thread_by_tid(long tid)
 {
+	struct weft__thread *me = weft__thread_here();
 	struct weft__thread *thread = tid_places == 0 ? NULL : *tid_place(tid);
 
+	if (me != NULL && me->is_copy && me->tid == tid)
+		return me;
 	while (thread != NULL && thread->tid != tid)
 		thread = thread->next_by_tid;
 	return thread;
@@ -207,18 +210,36 @@ static int new_tid(void)
 	return tid;
 }
 
-static void free_parts(struct weft__thread *thread)
+void weft__thread_free_parts(struct weft__thread *thread)
 {
 	weft__task_release(&thread->task);
 	weft__schedule_drop(thread);
 	weft__spare_stack_free(thread->spare_stack);
 }
 
+void weft__thread_init_copy(struct weft__thread *copy, struct weft__thread *of)
+{
+	*copy = (struct weft__thread){.tid = of->tid,
+				      .is_copy = true,
+				      .stack = of->stack,
+				      .stack_top = of->stack_top,
+				      .entry = of->entry,
+				      .altstack = of->altstack};
+	weft__task_init(&copy->task, of->task.carrier);
+	copy->task.inside = 1;
+	copy->task.context.fs_base = of->task.context.fs_base;
+	weft__list_init(&copy->queue);
+	weft__list_init(&copy->waits);
+	memcpy(copy->name, of->name, sizeof(copy->name));
+	weft__schedule_inherit(copy, of);
+	weft__mask_inherit(copy, of);
+}
+
 static void bury_on_stack(struct weft__task *task)
 {
 	uintptr_t clear_tid = ((struct weft__thread *)task)->clear_tid;
 
-	free_parts((struct weft__thread *)task);
+	weft__thread_free_parts((struct weft__thread *)task);
 	tell_of_end(clear_tid);
 }
 
@@ -226,7 +247,7 @@ static void bury(struct weft__task *task)
 {
 	uintptr_t clear_tid = ((struct weft__thread *)task)->clear_tid;
 
-	free_parts((struct weft__thread *)task);
+	weft__thread_free_parts((struct weft__thread *)task);
 	weft__free(task, sizeof(struct weft__thread));
 	tell_of_end(clear_tid);
 }

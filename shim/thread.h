@@ -26,9 +26,10 @@ struct weft__thread {
 	struct weft__thread *next_by_tid; /* with the same place in the table of ids */
 	struct weft__link fellows;        /* its place among those who block the same signals */
 	int tid;
-	bool is_hub;         /* or will be, when libc has begun it as a thread: no task to switch */
-	uintptr_t clear_tid; /* set_tid_address(2); 0: none */
-	uintptr_t rseq;      /* rseq(2): its area; 0: none */
+	bool is_copy; /* of the main thread (iterative.h): it has its id, and no place in tables */
+	bool is_hub;  /* or will be, when libc has begun it as a thread: no task to switch */
+	uintptr_t clear_tid;   /* set_tid_address(2); 0: none */
+	uintptr_t rseq;        /* rseq(2): its area; 0: none */
 	uintptr_t robust_list; /* set_robust_list(2); 0: none */
 	uintptr_t stack;       /* its lowest address, the guard's */
 	uintptr_t stack_top;
@@ -90,6 +91,10 @@ bool weft__tid_was_ours(long tid);
  * NULL. As many steps as there are different masks, and threads that wait for other signals.
  */
 struct weft__thread *weft__thread_admitting(int signal);
+
+/** Fill in a copy of a thread, that goes on inside of weft; and free what a record has of its own. */
+void weft__thread_init_copy(struct weft__thread *copy, struct weft__thread *of);
+void weft__thread_free_parts(struct weft__thread *thread);
 
 /** The thread that runs is at its end: it has no id any more, and no say in signals. */
 void weft__thread_leave(struct weft__thread *me);

@@ -1,5 +1,6 @@
 /*
- * Functions of libc that make a thread of their own, without the pthread_create that others see.
+ * Functions of libc after which weft is needed: those by which an iterative server waits, if that is
+ * wanted (iterative.h), and those that make a thread of their own, without the pthread_create that others see.
  * Weft has to be awake before the first one: what is made earlier stays a kernel thread, and weft
  * is not used in a program that has one.
  */
@@ -8,22 +9,34 @@
 #include <mqueue.h>
 #include <netdb.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <time.h>
 
+#include "iterative.h"
 #include "shim.h"
 
 /* Define the function `name` in front of libc's: `condition` says whether it makes a thread. */
 #define WAKES(condition, name, parameters, arguments) \
-	WEFT__SHARED int name parameters \
+	WAKES_GIVING(int, condition, name, parameters, arguments)
+#define WAKES_GIVING(type, condition, name, parameters, arguments) \
+	WEFT__SHARED type name parameters \
 	{ \
-		static int(*next) parameters; \
+		static type(*next) parameters; \
 \
 		if (next == NULL) \
-			next = (int(*) parameters)dlsym(RTLD_NEXT, #name); \
+			next = (type(*) parameters)dlsym(RTLD_NEXT, #name); \
 		if (condition) \
 			weft__before_thread(); \
 		return next arguments; \
 	}
+
+/* A thread of libc's uses them. */
+static bool shares(const void *block, const void *buffer)
+{
+	weft__iterative_shares(block);
+	weft__iterative_shares(buffer);
+	return true;
+}
 
 static bool by_thread(const struct sigevent *event)
 {
@@ -33,10 +46,10 @@ static bool by_thread(const struct sigevent *event)
 WAKES(by_thread(event), timer_create, (clockid_t clock, struct sigevent *event, timer_t *timer),
       (clock, event, timer))
 WAKES(by_thread(event), mq_notify, (mqd_t queue, const struct sigevent *event), (queue, event))
-WAKES(true, aio_read, (struct aiocb * block), (block))
-WAKES(true, aio_read64, (struct aiocb64 * block), (block))
-WAKES(true, aio_write, (struct aiocb * block), (block))
-WAKES(true, aio_write64, (struct aiocb64 * block), (block))
+WAKES(shares(block, (const void *)block->aio_buf), aio_read, (struct aiocb * block), (block))
+WAKES(shares(block, (const void *)block->aio_buf), aio_read64, (struct aiocb64 * block), (block))
+WAKES(shares(block, (const void *)block->aio_buf), aio_write, (struct aiocb * block), (block))
+WAKES(shares(block, (const void *)block->aio_buf), aio_write64, (struct aiocb64 * block), (block))
 WAKES(true, aio_fsync, (int operation, struct aiocb *block), (operation, block))
 WAKES(true, aio_fsync64, (int operation, struct aiocb64 *block), (operation, block))
 WAKES(true, lio_listio, (int mode, struct aiocb *const list[], int n, struct sigevent *event),
@@ -45,3 +58,35 @@ WAKES(true, lio_listio64, (int mode, struct aiocb64 *const list[], int n, struct
       (mode, list, n, event))
 WAKES(true, getaddrinfo_a, (int mode, struct gaicb *list[], int n, struct sigevent *event),
       (mode, list, n, event))
+
+WAKES(weft__iterative_wakes(), accept, (int number, __SOCKADDR_ARG address, socklen_t *bytes),
+      (number, address, bytes))
+WAKES(weft__iterative_wakes(), accept4,
+      (int number, __SOCKADDR_ARG address, socklen_t *bytes, int flags),
+      (number, address, bytes, flags))
+WAKES_GIVING(ssize_t, weft__iterative_serves(number), recvfrom,
+	     (int number, void *buffer, size_t room, int flags, __SOCKADDR_ARG address,
+	      socklen_t *bytes),
+	     (number, buffer, room, flags, address, bytes))
+WEFT__SHARED ssize_t __recvfrom_chk(int number, void *buffer, size_t room, size_t object, int flags,
+				    __SOCKADDR_ARG address, socklen_t *bytes);
+WAKES_GIVING(ssize_t, weft__iterative_serves(number), __recvfrom_chk,
+	     (int number, void *buffer, size_t room, size_t object, int flags,
+	      __SOCKADDR_ARG address, socklen_t *bytes),
+	     (number, buffer, room, object, flags, address, bytes))
+WAKES_GIVING(ssize_t, weft__iterative_serves(number), recvmsg,
+	     (int number, struct msghdr *message, int flags), (number, message, flags))
+
+/* Not that it wakes weft, but whoever binds a socket to a port may wait for clients there. */
+WEFT__SHARED int bind(int number, __CONST_SOCKADDR_ARG address, socklen_t bytes)
+{
+	static int (*next)(int number, __CONST_SOCKADDR_ARG address, socklen_t bytes);
+	int result;
+
+	if (next == NULL)
+		next = (int (*)(int, __CONST_SOCKADDR_ARG, socklen_t))dlsym(RTLD_NEXT, "bind");
+	result = next(number, address, bytes);
+	if (result == 0)
+		weft__iterative_bound(number, address.__sockaddr__);
+	return result;
+}

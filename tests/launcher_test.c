@@ -181,8 +181,9 @@ Test(launcher, an_option_goes_before_the_environment)
 
 Test(launcher, a_bad_value_of_an_option_is_one_line_of_the_library)
 {
-	static const char *const options[] = {"--catch=some", "--catch=", "--offload-paths=2",
-					      "--offload-threads=0", "--preempt-ms=now"};
+	static const char *const options[] = {
+		"--catch=some",     "--catch=",        "--offload-paths=2", "--offload-threads=0",
+		"--preempt-ms=now", "--iterative=all", "--iterative=80,x",  "--iterative="};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
 		struct outcome outcome = run_weft((char *)options[i], LOOK_INSIDE, "10");
@@ -193,6 +194,28 @@ Test(launcher, a_bad_value_of_an_option_is_one_line_of_the_library)
 			     options[i], outcome.err);
 		forget_outcome(&outcome);
 	}
+}
+
+/* How many copies a server has made, of which 61 could be. */
+static unsigned long copies_with(const char *option)
+{
+	struct outcome outcome = run_weft((char *)option, "--stats", GUEST_DIR "/iterative_errno");
+	const char *line = strstr(outcome.err, "weft: iterative: ");
+	unsigned long copies = 0;
+
+	expect_exit(&outcome, 0);
+	if (line != NULL)
+		sscanf(line, "weft: iterative: %lu", &copies);
+	forget_outcome(&outcome);
+	return copies;
+}
+
+Test(launcher, iterative_takes_a_value_or_none)
+{
+	cr_expect_eq(copies_with("--iterative"), 61);
+	cr_expect_eq(copies_with("--iterative=1"), 61);
+	cr_expect_eq(copies_with("--iterative=0"), 0);
+	cr_expect_eq(copies_with("--iterative=1,2"), 0); /* no listener of these ports */
 }
 
 Test(launcher, j_says_how_many_carriers_beside_it_or_in_the_next_word)

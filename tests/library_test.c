@@ -169,7 +169,18 @@ Test(library, each_bad_value_is_one_line_that_says_what_is_taken)
 				       {"WEFT_CARRIERS=-1", "taken as 1"},
 				       {"WEFT_CARRIERS=65", "taken as 1"},
 				       {"WEFT_CARRIERS=1000000", "taken as 1"},
-				       {"WEFT_CARRIERS=x", "taken as 1"}};
+				       {"WEFT_CARRIERS=x", "taken as 1"},
+				       {"WEFT_ITERATIVE=65536", "taken as 0"},
+				       {"WEFT_ITERATIVE=yes", "taken as 0"},
+				       {"WEFT_ITERATIVE=80,", "taken as 0"},
+				       {"WEFT_ITERATIVE=,80", "taken as 0"},
+				       {"WEFT_ITERATIVE=80,65536", "taken as 0"},
+				       {"WEFT_ITERATIVE=80,-1", "taken as 0"},
+				       {"WEFT_ITERATIVE=80 81", "taken as 0"},
+				       {"WEFT_ITERATIVE=check,80", "taken as 0"},
+				       {"WEFT_ITERATIVE_SLICE_KB=15", "taken as 256"},
+				       {"WEFT_ITERATIVE_SLICE_KB=8193", "taken as 256"},
+				       {"WEFT_ITERATIVE_SLICE_KB=64k", "taken as 256"}};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct outcome outcome = look_inside(UNDER_WEFT, "10", bad[i][0], NULL);
@@ -185,8 +196,10 @@ Test(library, each_bad_value_is_one_line_that_says_what_is_taken)
 
 Test(library, an_empty_value_is_as_none)
 {
-	static char *const empty[] = {"WEFT_OFFLOAD_PATHS=", "WEFT_CATCH=", "WEFT_OFFLOAD_THREADS=",
-				      "WEFT_PREEMPT_MS=",    "WEFT_STATS=", "WEFT_CARRIERS="};
+	static char *const empty[] = {"WEFT_OFFLOAD_PATHS=",   "WEFT_CATCH=",
+				      "WEFT_OFFLOAD_THREADS=", "WEFT_PREEMPT_MS=",
+				      "WEFT_STATS=",           "WEFT_CARRIERS=",
+				      "WEFT_ITERATIVE=",       "WEFT_ITERATIVE_SLICE_KB="};
 
 	for (size_t i = 0; i < sizeof(empty) / sizeof(*empty); i++) {
 		struct outcome outcome = look_inside(UNDER_WEFT, "10", empty[i], NULL);
@@ -266,6 +279,63 @@ Test(library, a_bad_number_of_carriers_means_one)
 
 		expect_inside(&outcome, 1, "changed");
 	}
+}
+
+/* What a guest that serves says on stderr, with what it is told. */
+static struct outcome serve_iteratively(char *guest, char *setting, char *second)
+{
+	char *const argv[] = {guest, NULL}, *const settings[] = {setting, second, NULL};
+	struct outcome outcome = run_program(UNDER_WEFT, argv, settings);
+
+	cr_expect_str_eq(ending(&outcome), "exit 0");
+	return outcome;
+}
+
+Test(library, where_connections_share_a_stack_there_is_one_carrier_and_one_line)
+{
+	struct outcome outcome = serve_iteratively(GUEST_DIR "/iterative_errno", "WEFT_ITERATIVE=1",
+						   "WEFT_CARRIERS=2");
+
+	cr_expect(count_lines(outcome.err) == 1 &&
+			  strstr(outcome.err, "one carrier instead of 2") != NULL &&
+			  strstr(outcome.err, "WEFT_ITERATIVE") != NULL,
+		  "stderr:\n%s", outcome.err);
+	forget_outcome(&outcome);
+}
+
+Test(library, why_connections_are_served_alone_is_one_line_each)
+{
+	struct outcome outcome =
+		serve_iteratively(GUEST_DIR "/iterative_alone", "WEFT_ITERATIVE=1", NULL);
+
+	cr_expect(count_lines(outcome.err) == 2 &&
+			  strstr(outcome.err, "others use what a connection has on its stack") &&
+			  strstr(outcome.err, "takes more than 256 KB of stack"),
+		  "stderr:\n%s", outcome.err);
+	forget_outcome(&outcome);
+}
+
+Test(library, a_larger_slice_can_be_allowed)
+{
+	struct outcome outcome = serve_iteratively(GUEST_DIR "/iterative_alone", "WEFT_ITERATIVE=1",
+						   "WEFT_ITERATIVE_SLICE_KB=1024");
+
+	cr_expect(strstr(outcome.err, "of stack, or") == NULL, "stderr:\n%s", outcome.err);
+	forget_outcome(&outcome);
+}
+
+Test(library, copies_and_exchanges_are_counted)
+{
+	struct outcome outcome =
+		serve_iteratively(GUEST_DIR "/iterative_errno", "WEFT_ITERATIVE=1", "WEFT_STATS=1");
+	const char *line = strstr(outcome.err, "weft: iterative: ");
+	unsigned long copies = 0, most = 0, exchanges = 0;
+
+	cr_assert(line != NULL, "stderr:\n%s", outcome.err);
+	sscanf(line, "weft: iterative: %lu copies, at most %lu at once; %lu exchanges", &copies,
+	       &most, &exchanges);
+	cr_expect(copies == 61 && most > 1 && most <= copies && exchanges >= copies, "%s", line);
+	forget_outcome(&outcome);
 }
 
 Test(library, auto_is_a_carrier_for_each_processor)

@@ -103,10 +103,26 @@ Test(rules, a_bad_line_says_nothing_and_the_rest_holds)
 	cr_expect_str_eq(rule.value[WEFT__SET_PREEMPT_MS], "");
 }
 
+Test(rules, a_setting_may_be_a_list_of_ports)
+{
+	const struct weft__setting *setting = &weft__setting_table[WEFT__SET_ITERATIVE];
+
+	scan("server iterative=80,8080,65535\n", "server");
+
+	cr_expect_str_eq(rule.value[WEFT__SET_ITERATIVE], "80,8080,65535");
+	cr_expect_eq(weft__setting_value(setting, "80,8080"), 3);
+	cr_expect_eq(weft__setting_value(setting, "8080"), 3);
+	cr_expect_eq(weft__setting_value(setting, "check"), 2);
+	cr_expect_eq(weft__setting_value(setting, "1"), 1);
+	cr_expect_eq(weft__setting_value(setting, "0"), 0);
+}
+
 Test(rules, each_kind_of_bad_line_is_named)
 {
-	char long_value[] = "server offload-threads=00000000000000000000000000000000001\n";
+	char long_value[64 + WEFT__VALUE_BYTES] = "server offload-threads=";
 
+	memset(long_value + strlen(long_value), '0', WEFT__VALUE_BYTES);
+	strcat(long_value, "1\n");
 	expect_complaint("server\n", "f:1: nothing is said of the program\n");
 	expect_complaint("server # catch=all\n", "f:1: nothing is said of the program\n");
 	expect_complaint("server catch\n", "f:1: neither setting=value nor refuse \"reason\"\n");
@@ -118,6 +134,13 @@ Test(rules, each_kind_of_bad_line_is_named)
 	expect_complaint("server catch=all,only\n", "f:1: the setting cannot have this value\n");
 	expect_complaint("server preempt-ms=10001\n", "f:1: the setting cannot have this value\n");
 	expect_complaint("server preempt-ms=-1\n", "f:1: the setting cannot have this value\n");
+	expect_complaint("server iterative=all\n", "f:1: the setting cannot have this value\n");
+	expect_complaint("server iterative=80,\n", "f:1: the setting cannot have this value\n");
+	expect_complaint("server iterative=0,80\n", "f:1: the setting cannot have this value\n");
+	expect_complaint("server iterative=80,65536\n",
+			 "f:1: the setting cannot have this value\n");
+	expect_complaint("server iterative-slice-kb=8\n",
+			 "f:1: the setting cannot have this value\n");
 	expect_complaint(long_value, "f:1: the setting cannot have this value\n");
 	expect_complaint("server refuse\n", "f:1: refuse takes a reason in quotation marks\n");
 	expect_complaint("server refuse it\n", "f:1: refuse takes a reason in quotation marks\n");

@@ -1,13 +1,18 @@
 /*
  * See weft/io.h: waiting for descriptors.
  *
- * In own mode the carrier's readiness set says that something has happened, and poll(2) what. For a thread
- * of a patched program the shim waits.
+ * In own mode the carrier's readiness set says that something has happened, and poll(2) what. A thread of
+ * a patched program is in poll(2) itself, with a bell beside its descriptors.
  */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "native.h"
 #include "ready.h"
+
+#define FEW 8
 
 /* Beyond so many vain tries of one call it makes way for others: who else reads there is quicker. */
 #define VAIN_TRIES 4
@@ -69,40 +74,64 @@ static long poll_own(const struct weft__wait *wait, struct pollfd *fds, nfds_t n
 	return result;
 }
 
-/* Threads of the kernel's, of which no shim knows, look again this often. */
-#define SLICE_MS 10
-
-static int poll_for_a_while(struct pollfd *fds, nfds_t n, int64_t until_ns)
+/* One poll(2) of a thread, with the wait's bell as the last; 0: none of the others is ready. */
+static long poll_once(const struct weft__wait *wait, struct pollfd *fds, nfds_t n)
 {
-	int64_t left_ms =
-		until_ns == WEFT_FOREVER ? SLICE_MS : (until_ns - weft_now()) / WEFT_MS + 1;
-	int ready = (int)weft__raw(SYS_poll, fds, n,
-				   left_ms < 0          ? 0
-				   : left_ms < SLICE_MS ? left_ms
-							: SLICE_MS);
+	int64_t left_ns = wait->until_ns - weft_now();
+	struct timespec left = {.tv_sec = (time_t)(left_ns / WEFT_S),
+				.tv_nsec = (long)(left_ns % WEFT_S)};
+	long result;
 
-	if (ready == 0 && weft_now() >= until_ns)
-		return -ETIMEDOUT;
-	return ready == -EINTR ? 0 : ready;
+	if (left_ns < 0)
+		left = (struct timespec){0, 0};
+	fds[n] = (struct pollfd){.fd = weft__bell_fd(wait->bell), .events = POLLIN};
+	weft__leave();
+	result = weft__ask(SYS_ppoll, fds, n + 1, wait->until_ns == WEFT_FOREVER ? NULL : &left,
+			   NULL, 0);
+	weft__enter();
+	if (result == -EINTR)
+		return 0;
+	return result > 0 && fds[n].revents != 0 ? result - 1 : result;
 }
 
-/* The same in a patched program, where another thread may end the wait meanwhile. */
-static long poll_on_thread(const struct weft__wait *wait, struct pollfd *fds, nfds_t n)
+static long poll_on_thread(struct weft__wait *wait, struct pollfd *fds, nfds_t n)
 {
-	uint64_t until_ns = wait->until_ns == WEFT_FOREVER ? 0 : (uint64_t)wait->until_ns;
-	int result = 0;
+	long result = 0;
 
 	while (result == 0 && !wait->over) {
-		wait->task->at_fd = weft__current;
-		weft__leave();
-		result = weft__shim == NULL ? poll_for_a_while(fds, n, wait->until_ns)
-					    : weft__shim->poll(fds, n, until_ns, &wait->over);
-		weft__enter();
-		wait->task->at_fd = NULL;
-		if (result > 0)
-			result = (int)look(fds, n); /* an event says less than poll(2) */
+		wait->bell = weft__bell_take();
+		if (wait->bell == NULL)
+			return -EMFILE;
+		do
+			result = poll_once(wait, fds, n);
+		while (result == 0 && !wait->over && !weft__bell_rung(wait->bell) &&
+		       fds[n].revents == 0 && weft_now() < wait->until_ns);
+		if ((fds[n].revents & POLLNVAL) != 0)
+			weft__bell_ring(wait->bell);
+		weft__bell_give(wait->bell);
+		wait->bell = NULL;
+		if (result == 0 && weft_now() >= wait->until_ns)
+			break;
 	}
-	return result == -ETIMEDOUT ? 0 : result;
+	return result;
+}
+
+/* The same, with room for the bell. */
+static long poll_with_bell(struct weft__wait *wait, struct pollfd *fds, nfds_t n)
+{
+	struct pollfd few[FEW + 1], *all = n <= FEW ? few : malloc((n + 1) * sizeof(*all));
+	long result;
+
+	if (all == NULL)
+		return -ENOMEM;
+	if (n != 0)
+		memcpy(all, fds, n * sizeof(*fds));
+	result = poll_on_thread(wait, all, n);
+	for (nfds_t i = 0; i < n; i++)
+		fds[i].revents = all[i].revents;
+	if (all != few)
+		free(all);
+	return result;
 }
 
 int weft__poll_in(struct weft__link *queue, struct weft__wait *wait, struct pollfd *fds, nfds_t n,
@@ -116,7 +145,7 @@ int weft__poll_in(struct weft__link *queue, struct weft__wait *wait, struct poll
 	err = weft__wait_begin(queue, wait, deadline_ns);
 	if (err != 0)
 		return err;
-	result = weft__on_threads ? poll_on_thread(wait, fds, n) : poll_own(wait, fds, n);
+	result = weft__on_threads ? poll_with_bell(wait, fds, n) : poll_own(wait, fds, n);
 	/* Readiness is not taken by who waits for it: what ends the wait beside it comes first. */
 	if (result == 0 || wait->over)
 		return weft__wait_finish(wait);

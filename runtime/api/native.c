@@ -167,11 +167,11 @@ void weft__wait_end(struct weft__wait *wait, int result)
 	weft__list_remove(&wait->link);
 	wait->result = result;
 	wait->over = true;
-	if (weft__unlikely(weft__on_threads)) {
+	if (weft__unlikely(wait->bell != NULL)) {
+		weft__bell_ring(wait->bell);
+	} else if (weft__unlikely(weft__on_threads)) {
 		__atomic_store_n(&task->woken, 1, __ATOMIC_RELAXED);
 		syscall(SYS_futex, &task->woken, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-		if (task->at_fd != NULL && weft__shim != NULL)
-			weft__shim->end_wait(task->at_fd);
 	} else {
 		weft__wake(&task->task, 0);
 	}
@@ -226,6 +226,7 @@ static void stand_in(weft_task *me, struct weft__link *queue, struct weft__wait 
 {
 	wait->task = me;
 	wait->over = false;
+	wait->bell = NULL;
 	weft__list_init(&wait->link);
 	if (queue != NULL)
 		weft__list_append(queue, &wait->link);

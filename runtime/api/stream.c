@@ -1,4 +1,4 @@
-/* See weft/stream.h and stream.h: reading and writing streams. */
+/* See weft/stream.h and stream.h: what streams are, and reading them. */
 #include "stream.h"
 
 #include <limits.h>
@@ -7,15 +7,10 @@
 
 #define LEAST_ROOM ((size_t)4096)
 
-static size_t count(const struct weft__bytes *buffer)
+int weft__bytes_reserve(struct weft__bytes *buffer, size_t more)
 {
-	return buffer->end - buffer->begin;
-}
-
-/* Have room for so much more behind what there is. */
-static int make_room(struct weft__bytes *buffer, size_t more)
-{
-	size_t room = buffer->room == 0 ? LEAST_ROOM : buffer->room, have = count(buffer);
+	size_t room = buffer->room == 0 ? LEAST_ROOM : buffer->room,
+	       have = weft__bytes_count(buffer);
 	char *bytes;
 
 	if (buffer->room - buffer->end >= more)
@@ -106,12 +101,6 @@ void weft__stream_leave(weft_stream *stream)
 	weft__leave();
 }
 
-static void end_all(struct weft__link *waits, int result)
-{
-	while (!weft__list_empty(waits))
-		weft__wait_end(weft__wait_first(waits), result);
-}
-
 int weft__stream_begin_read(weft_stream *stream, int64_t deadline_ns)
 {
 	int err = weft__may_wait(deadline_ns);
@@ -144,7 +133,7 @@ int weft__stream_fill_now(weft_stream *stream, size_t wanted_bytes)
 
 	if (stream->ended)
 		return 0;
-	if (make_room(in, wanted_bytes < LEAST_ROOM ? LEAST_ROOM : wanted_bytes) != 0)
+	if (weft__bytes_reserve(in, wanted_bytes < LEAST_ROOM ? LEAST_ROOM : wanted_bytes) != 0)
 		return -ENOMEM;
 	n = weft__try_io(stream->fd, stream->is_socket, false, in->bytes + in->end,
 			 in->room - in->end);
@@ -153,47 +142,6 @@ int weft__stream_fill_now(weft_stream *stream, size_t wanted_bytes)
 	in->end += (size_t)n;
 	__atomic_store_n(&stream->ended, n == 0, __ATOMIC_RELAXED);
 	return n != 0;
-}
-
-bool weft__stream_unsent(const weft_stream *stream)
-{
-	return stream->error == 0 &&
-	       (stream->sending || count(&stream->going) != 0 || count(&stream->out) != 0);
-}
-
-int weft__stream_send_now(weft_stream *stream)
-{
-	struct weft__bytes *going = &stream->going, swap;
-	long n = 0;
-
-	while (n >= 0) {
-		if (count(going) == 0) {
-			weft__enter();
-			going->begin = going->end = 0;
-			swap = *going;
-			*going = stream->out;
-			stream->out = swap;
-			weft__leave();
-		}
-		if (count(going) == 0)
-			return 0;
-		n = weft__try_io(stream->fd, stream->is_socket, true, going->bytes + going->begin,
-				 count(going));
-		if (n > 0)
-			going->begin += (size_t)n;
-	}
-	if (n != -EAGAIN) {
-		weft__enter();
-		stream->error = (int)n;
-		weft__leave();
-	}
-	return (int)n;
-}
-
-void weft__stream_end_send(weft_stream *stream)
-{
-	stream->sending = false;
-	end_all(&stream->senders, 0);
 }
 
 /* Wait for something to come, and send meanwhile what is left to be. */
@@ -251,10 +199,11 @@ ssize_t weft_stream_read(weft_stream *stream, void *bytes, size_t size_bytes, in
 	err = weft__stream_begin_read(stream, deadline_ns);
 	if (err != 0)
 		return err;
-	if (count(&stream->in) == 0 && size_bytes != 0)
+	if (weft__bytes_count(&stream->in) == 0 && size_bytes != 0)
 		err = fill(stream, 1, deadline_ns);
 	if (err == 0) {
-		n = count(&stream->in) < size_bytes ? count(&stream->in) : size_bytes;
+		n = weft__bytes_count(&stream->in) < size_bytes ? weft__bytes_count(&stream->in)
+								: size_bytes;
 		take(&stream->in, bytes, n);
 	}
 	weft__stream_end_read(stream);
@@ -272,11 +221,11 @@ ssize_t weft_stream_read_exactly(weft_stream *stream, void *bytes, size_t size_b
 	err = weft__stream_begin_read(stream, deadline_ns);
 	if (err != 0)
 		return err;
-	while (err == 0 && count(&stream->in) < size_bytes && !stream->ended)
-		err = fill(stream, size_bytes - count(&stream->in), deadline_ns);
+	while (err == 0 && weft__bytes_count(&stream->in) < size_bytes && !stream->ended)
+		err = fill(stream, size_bytes - weft__bytes_count(&stream->in), deadline_ns);
 	if (err == 0) {
-		if (count(&stream->in) < n)
-			n = count(&stream->in);
+		if (weft__bytes_count(&stream->in) < n)
+			n = weft__bytes_count(&stream->in);
 		take(&stream->in, bytes, n);
 	}
 	weft__stream_end_read(stream);
@@ -298,11 +247,12 @@ static ssize_t find_end(weft_stream *stream, struct separator separator, size_t 
 	int err;
 
 	for (;;) {
-		found = count(in) - looked_at < separator.n
+		found = weft__bytes_count(in) - looked_at < separator.n
 				? NULL
-				: memmem(in->bytes + in->begin + looked_at, count(in) - looked_at,
-					 separator.bytes, separator.n);
-		n = found == NULL ? count(in)
+				: memmem(in->bytes + in->begin + looked_at,
+					 weft__bytes_count(in) - looked_at, separator.bytes,
+					 separator.n);
+		n = found == NULL ? weft__bytes_count(in)
 				  : (size_t)(found - (in->bytes + in->begin)) + separator.n;
 		if (n > most)
 			return -ENOBUFS;
@@ -351,158 +301,9 @@ bool weft_stream_at_eof(weft_stream *stream)
 		return true;
 	weft__enter();
 	ended = __atomic_load_n(&stream->ended, __ATOMIC_RELAXED) && !stream->reading &&
-		count(&stream->in) == 0;
+		weft__bytes_count(&stream->in) == 0;
 	weft__leave();
 	return ended;
-}
-
-/* What could be sent at once, with nothing before it; a negative errno: nothing can be any more. */
-static long send_first(weft_stream *stream, const void *bytes, size_t n)
-{
-	long sent;
-
-	if (n == 0 || weft__stream_unsent(stream))
-		return 0;
-	stream->sending = true;
-	weft__leave();
-	sent = weft__try_io(stream->fd, stream->is_socket, true, (void *)bytes, n);
-	weft__enter();
-	if (sent == -EAGAIN)
-		sent = 0;
-	if (sent < 0)
-		stream->error = (int)sent;
-	weft__stream_end_send(stream);
-	return sent;
-}
-
-/* Entered. */
-static int write_entered(weft_stream *stream, const void *bytes, size_t n)
-{
-	struct weft__bytes *out = &stream->out;
-	long sent;
-
-	if (stream->error != 0)
-		return stream->error;
-	if (stream->shut)
-		return -EPIPE;
-	sent = send_first(stream, bytes, n);
-	if (sent < 0)
-		return (int)sent;
-	n -= (size_t)sent;
-	if (n == 0)
-		return 0;
-	if (make_room(out, n) != 0)
-		return -ENOMEM;
-	memcpy(out->bytes + out->end, (const char *)bytes + sent, n);
-	out->end += n;
-	end_all(&stream->readers, -EAGAIN); /* who waits to read sends it */
-	return 0;
-}
-
-int weft_stream_write(weft_stream *stream, const void *bytes, size_t size_bytes)
-{
-	int err;
-
-	if ((bytes == NULL && size_bytes != 0) || size_bytes > SSIZE_MAX)
-		return -EINVAL;
-	err = weft__may_wait(0);
-	if (err != 0)
-		return err;
-	err = weft__stream_enter(stream);
-	if (err != 0)
-		return err;
-	err = write_entered(stream, bytes, size_bytes);
-	weft__stream_leave(stream);
-	return err;
-}
-
-/* Send, or wait for who does. Entered. */
-static int send_more(weft_stream *stream, int64_t deadline_ns)
-{
-	struct pollfd poll_fd = {.fd = stream->fd, .events = POLLOUT};
-	struct weft__wait wait;
-	int err;
-
-	if (stream->sending)
-		return weft__wait_in(&stream->senders, &wait, deadline_ns);
-	stream->sending = true;
-	weft__leave();
-	err = weft__stream_send_now(stream);
-	weft__enter();
-	if (err == -EAGAIN && !stream->closed)
-		err = weft__poll_in(&stream->senders, &wait, &poll_fd, 1, deadline_ns);
-	weft__stream_end_send(stream);
-	return err > 0 ? 0 : err;
-}
-
-/* Entered. */
-static int drain(weft_stream *stream, int64_t deadline_ns)
-{
-	int err = 0;
-
-	while (err == 0 && weft__stream_unsent(stream) && !stream->closed)
-		err = send_more(stream, deadline_ns);
-	if (stream->closed)
-		return -EBADF;
-	return err != 0 ? err : stream->error;
-}
-
-int weft_stream_drain(weft_stream *stream, int64_t deadline_ns)
-{
-	int err = weft__may_wait(deadline_ns);
-
-	if (err != 0)
-		return err;
-	err = weft__stream_enter(stream);
-	if (err != 0)
-		return err;
-	err = drain(stream, deadline_ns);
-	weft__stream_leave(stream);
-	return err;
-}
-
-/* Entered. */
-static void close_entered(weft_stream *stream)
-{
-	stream->closed = true;
-	end_all(&stream->readers, -EBADF);
-	end_all(&stream->senders, -EBADF);
-}
-
-int weft_stream_write_eof(weft_stream *stream, int64_t deadline_ns)
-{
-	int err = weft__may_wait(deadline_ns);
-
-	if (err != 0)
-		return err;
-	err = weft__stream_enter(stream);
-	if (err != 0)
-		return err;
-	err = drain(stream, deadline_ns);
-	if (err == 0 && stream->is_socket) {
-		stream->shut = true;
-		weft__ask(SYS_shutdown, stream->fd, SHUT_WR);
-	} else if (err == 0) {
-		close_entered(stream);
-	}
-	weft__stream_leave(stream);
-	return err;
-}
-
-int weft_stream_close(weft_stream *stream, int64_t deadline_ns)
-{
-	int err = weft__may_wait(deadline_ns);
-
-	if (err != 0)
-		return err;
-	err = weft__stream_enter(stream);
-	if (err != 0)
-		return err;
-	err = drain(stream, deadline_ns);
-	if (!stream->closed)
-		close_entered(stream);
-	weft__stream_leave(stream);
-	return err;
 }
 
 int weft_stream_fd(weft_stream *stream)

@@ -92,7 +92,6 @@ void weft__record_init(weft_task *task, struct weft__run *run)
 	task->deferred = task->links = NULL;
 	task->locals = NULL;
 	task->stack = NULL;
-	task->at_fd = NULL;
 }
 
 /* Whether its function is to run. It waits for its time before. */

@@ -25,8 +25,8 @@
 #include <weft/executor.h>
 #include <weft/timer.h>
 #include <weft/aio.h>
-#include <weft/select.h>
 #include <weft/io.h>
+#include <weft/select.h>
 #include <weft/stream.h>
 #include <weft/monkey.h>
 

@@ -213,6 +213,12 @@ static bool takes_value(const struct option *option)
 	return option->name[strlen(option->name) - 1] == '=';
 }
 
+/* --iterative is --iterative=1. */
+static bool may_be_bare(const struct option *option)
+{
+	return strcmp(option->name, "--iterative=") == 0;
+}
+
 static const struct option *find_option(const char *argument)
 {
 	for (size_t i = 0; i < OPTIONS; i++) {
@@ -221,13 +227,18 @@ static const struct option *find_option(const char *argument)
 		if (takes_value(&options[i]) ? strncmp(options[i].name, argument, length) == 0
 					     : strcmp(options[i].name, argument) == 0)
 			return &options[i];
+		if (may_be_bare(&options[i]) &&
+		    strncmp(options[i].name, argument, length - 1) == 0 &&
+		    argument[length - 1] == '\0')
+			return &options[i];
 	}
 	return NULL;
 }
 
 static bool set_twin(const struct option *option, const char *argument)
 {
-	const char *value = takes_value(option) ? argument + strlen(option->name) : "1";
+	bool says = takes_value(option) && strlen(argument) >= strlen(option->name);
+	const char *value = says ? argument + strlen(option->name) : "1";
 
 	return setenv(option->twin, value, 1) == 0;
 }

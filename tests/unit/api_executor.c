@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <time.h>
 
 #include "unit.h"
 
@@ -381,6 +382,36 @@ Test(api_executor, a_run_waits_for_what_was_submitted_on_threads, .timeout = HAN
 {
 	weft__use_threads();
 	run_waits();
+}
+
+static int worked;
+
+static void *work_slowly(void *arg)
+{
+	struct timespec duration = {.tv_nsec = 20000000};
+
+	nanosleep(&duration, NULL);
+	__atomic_store_n(&worked, 1, __ATOMIC_SEQ_CST);
+	return arg;
+}
+
+static void submit_slow_work(void *executor)
+{
+	cr_assert_eq(weft_executor_submit(executor, NULL, work_slowly, NULL), 0);
+}
+
+/* It is the whole program's, so the end of the run does not shut it down. */
+Test(api_executor, a_run_waits_for_what_another_ones_executor_does_on_threads, .timeout = HANG_S)
+{
+	weft_executor *executor;
+
+	weft__use_threads();
+	executor = make_executor(1);
+
+	cr_assert_eq(run_tasks(submit_slow_work, executor), 0);
+
+	cr_assert_eq(__atomic_load_n(&worked, __ATOMIC_SEQ_CST), 1);
+	shut_down(executor);
 }
 
 static void use_other(void *executor)

@@ -197,8 +197,9 @@ BothWays(api_file, a_child_of_fork_has_chores_of_its_own)
 	cr_assert_eq(look_up_here(NULL), 0);
 	make_pair(ends);
 	cr_assert_eq(weft_wait_fd(ends[0], WEFT_IN, weft_after(WEFT_MS)), -ETIMEDOUT);
-	if (!on_threads)
-		return; /* there no loop is the child's */
+	/* In own mode no loop is the child's, and ThreadSanitizer lets no child make threads. */
+	if (!on_threads || SPARE_MAPPINGS != 0)
+		return;
 	pid = fork();
 	if (pid == 0)
 		_exit(look_up_here(NULL) == 0 && weft_wait_fd(ends[0], WEFT_IN,

@@ -33,7 +33,7 @@ void fill_up(int fd);
 struct sockaddr_in;
 int listen_here(struct sockaddr_in *addr);
 
-/** Memory that ends where what is no memory begins; and that place. */
+/** The last bytes of what can be read and written; behind them begins what cannot. */
 char *before_a_hole(size_t bytes);
 
 #endif

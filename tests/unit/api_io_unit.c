@@ -70,6 +70,6 @@ char *before_a_hole(size_t bytes)
 	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	cr_assert_neq(pages, MAP_FAILED);
-	munmap(pages + 4096, 4096);
+	mprotect(pages + 4096, 4096, PROT_NONE);
 	return pages + 4096 - bytes;
 }

@@ -222,6 +222,20 @@ TaskTest(api_timer, the_sooner_one_is_called_first_however_they_were_started)
 	cr_assert_eq(weft_timer_free(put_off), 0);
 }
 
+BothWays(api_timer, one_that_is_sooner_does_not_wait_for_those_before)
+{
+	weft_timer *late = make_timer(count_call, NULL), *soon = make_timer(count_call, NULL);
+
+	cr_assert_eq(weft_timer_start(late, 1000 * WEFT_S, 0), 0);
+	cr_assert_eq(weft_sleep(2 * WEFT_MS), 0);
+	cr_assert_eq(weft_timer_start(soon, WEFT_MS, 0), 0);
+	cr_assert_eq(weft_timer_join(soon, WEFT_FOREVER), 0);
+
+	cr_assert_eq(called(), 1);
+	cr_assert_eq(weft_timer_free(late), 0);
+	cr_assert_eq(weft_timer_free(soon), 0);
+}
+
 BothWays(api_timer, reset_begins_anew)
 {
 	weft_timer *timer = make_timer(count_call, NULL);

@@ -21,8 +21,8 @@
  *
  * Sockets, pipes and the like are waited for by readiness. Of a terminal, of a FIFO before Linux 6.3
  * and of a listener only that tells: another process that takes what there was in between makes such a
- * call block all tasks of the thread. Files are read and written by threads of the library's; those do
- * not end a call early, but how long a disk takes is not for ever.
+ * call block all tasks of the thread. What of a file is not cached, opening one and looking up names is
+ * done by threads of the library's, which block in their stead.
  */
 #ifndef WEFT_IO_H
 #define WEFT_IO_H

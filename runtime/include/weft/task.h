@@ -57,8 +57,9 @@ struct uv_loop_s;
  * Run a task and everything it spawns, to the end, on the calling thread.
  *
  * The thread becomes a carrier: fn(arg) is its first task, on the thread's own stack. When
- * that task has returned, the others go on until the last one has ended. In a patched program the
- * thread is a task already, and this waits for what fn(arg) has spawned.
+ * that task has returned, the others go on until the last one has ended. Timers that are armed are
+ * waited for, too, and what has been submitted to executors. In a patched program the thread is a
+ * task already, and this waits for what fn(arg) has spawned.
  *
  * Switches   yes
  * Context    a thread that is not in weft_run() already
@@ -322,10 +323,11 @@ WEFT_API int weft_defer(void (*fn)(void *arg), void *arg);
 WEFT_API int weft_undefer(bool call);
 
 /**
- * Say that the calling task fails, with what its weft_error() is then.
+ * Say that the calling task fails, with what its weft_error() is then; or, in a function that an
+ * executor calls, that this does, with its future's weft_future_error().
  *
  * Switches   no
- * Context    a task
+ * Context    a task, or a function of an executor
  *
  * @param error  a negative errno, or 0: it does not
  *

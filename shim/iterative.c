@@ -1,0 +1,540 @@
+/*
+ * See iterative.h.
+ *
+ * A member's record says where it goes on, like any task's. For one that is not resident that is
+ * `away`, a prepared first frame in its own record, whose function takes the exchange stack and never
+ * comes back to it.
+ *
+ * What is on the exchange stack belongs to nobody when it is left: one is enough, and it is always begun
+ * at its upper end.
+ */
+#include "iterative.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "descriptor.h"
+#include "interpreters.h"
+#include "catch.h"
+#include "mask.h"
+#include "memory.h"
+#include "offload.h"
+#include "shim.h"
+#include "signals.h"
+#include "statics.h"
+#include "thread.h"
+
+#define EXCHANGE_STACK_BYTES 16384
+#define AWAY_BYTES 128 /* a first frame of context.h, and what its function's call pushes */
+#define FIRST_SLICE_BYTES ((size_t)1024 * 1024) /* of which memory is what it uses */
+#define RETURN_AT 7                             /* the word of it that this overwrites */
+#define FIRST_PORT_OF_CLIENTS 32768             /* net.ipv4.ip_local_port_range, at its default */
+
+/* The frames of a member while it is not resident. */
+struct slice {
+	char *bytes;
+	size_t used, room;
+	void *sp; /* where in the stack they belong, and the member goes on */
+	int error;
+	void *exceptions[2];
+};
+
+struct member {
+	struct weft__thread *thread;
+	unsigned long number; /* of all copies; 0: the main thread */
+	long listener;        /* where it comes from, and ends; -1: the main thread */
+	struct slice slice;
+	void *away_sp;
+	uintptr_t away_return;
+	char away[AWAY_BYTES] __attribute__((aligned(16)));
+};
+
+struct copy {
+	struct weft__thread thread; /* first */
+	struct member member;
+};
+
+struct weft__iterative_counts weft__iterative_counts;
+bool weft__iterative_on;
+
+static unsigned int wanted_mode;
+static size_t most_slice_bytes;
+static uint8_t ports[65536 / 8];
+static uint64_t bound[1024]; /* by number: the cookie of the datagram socket bound there */
+
+static char exchange_stack[EXCHANGE_STACK_BYTES] __attribute__((aligned(64), used));
+static struct member first = {.listener = -1};
+static struct member *resident;
+static unsigned int held;          /* the resident stays: others use what is on its stack */
+static struct weft__queue waiting; /* members whose turn it was meanwhile */
+static void **(*exceptions)(void); /* __cxa_get_globals of the C++ library, if there is one */
+static bool said_too_large;
+static bool in_turn; /* the main thread is not split any more */
+
+static struct member *member_of(struct weft__task *task)
+{
+	if (task == &weft__main_thread.task)
+		return &first;
+	return ((struct weft__thread *)task)->is_copy ? &((struct copy *)task)->member : NULL;
+}
+
+static uintptr_t stack_end(void)
+{
+	return weft__main_thread.stack_top;
+}
+
+/* A list of ports is judged by rules.c. */
+static void read_ports(const char *list)
+{
+	while (*list != '\0') {
+		char *end;
+		unsigned long port = strtoul(list, &end, 10);
+
+		ports[port % 65536 / 8] |= (uint8_t)(1U << port % 8);
+		list = *end == ',' ? end + 1 : end;
+	}
+}
+
+void weft__iterative_set(unsigned int mode, const char *list, unsigned int slice_kb)
+{
+	wanted_mode = mode;
+	most_slice_bytes = (size_t)slice_kb * 1024;
+	if (mode == WEFT__ITERATIVE_PORTS)
+		read_ports(list);
+}
+
+bool weft__iterative_wakes(void)
+{
+	return wanted_mode != WEFT__ITERATIVE_NO;
+}
+
+static void exchange(struct member *member) __attribute__((noreturn, used));
+
+/* Where the record of a member leads that is not resident; on 8 bytes of stack. */
+__attribute__((naked)) static void begin_exchange(void *member __attribute__((unused)))
+{
+	__asm__("lea exchange_stack+16384(%rip), %rsp\n\t"
+		"call exchange\n\t"
+		"ud2");
+}
+
+static void prepare_away(struct member *member)
+{
+	struct weft__context context;
+
+	weft__context_make(&context, member->away, sizeof(member->away) - 16,
+			   (void (*)(void *))begin_exchange, member, 0);
+	member->away_sp = context.sp;
+	member->away_return = ((uintptr_t *)context.sp)[RETURN_AT];
+}
+
+static void lead_to_exchange(struct member *member)
+{
+	((uintptr_t *)member->away_sp)[RETURN_AT] = member->away_return;
+	member->thread->task.context.sp = member->away_sp;
+}
+
+static bool make_room(struct slice *slice, size_t bytes)
+{
+	size_t room = (bytes + 63) & ~(size_t)63;
+	char *block;
+
+	if (bytes <= slice->room && (slice->room - bytes < 4096 || slice == &first.slice))
+		return true;
+	block = weft__alloc(room);
+	if (block == NULL)
+		return false;
+	weft__free(slice->bytes, slice->room);
+	slice->bytes = block;
+	slice->room = room;
+	return true;
+}
+
+/* Take what the stack holds from sp on. False: it is too much, or there is no memory. */
+static bool take_frames(struct slice *slice, void *sp)
+{
+	size_t bytes = stack_end() - (uintptr_t)sp;
+
+	if (!make_room(slice, bytes))
+		return false;
+	memcpy(slice->bytes, sp, bytes);
+	slice->used = bytes;
+	slice->sp = sp;
+	slice->error = errno;
+	if (exceptions != NULL)
+		memcpy(slice->exceptions, exceptions(), sizeof(slice->exceptions));
+	return true;
+}
+
+static void put_frames(const struct slice *slice)
+{
+	memcpy(slice->sp, slice->bytes, slice->used);
+	errno = slice->error;
+	if (exceptions != NULL)
+		memcpy(exceptions(), slice->exceptions, sizeof(slice->exceptions));
+}
+
+/* What a copy has on the stack. The main thread is not served, but serves: it may have what it wants. */
+static bool is_too_large(const struct member *member)
+{
+	return member != &first &&
+	       stack_end() - (uintptr_t)member->thread->task.context.sp > most_slice_bytes;
+}
+
+static void say_too_large(void)
+{
+	if (!said_too_large)
+		weft__say("a connection takes more than %zu KB of stack, or there is no memory for "
+			  "it: "
+			  "it is served alone (WEFT_ITERATIVE_SLICE_KB)",
+			  most_slice_bytes / 1024);
+	said_too_large = true;
+}
+
+/* False: it stays. */
+static bool move_out(struct member *member)
+{
+	if (held != 0)
+		return false;
+	if (is_too_large(member) || !take_frames(&member->slice, member->thread->task.context.sp)) {
+		say_too_large();
+		held = UINT32_MAX; /* until it ends */
+		return false;
+	}
+	lead_to_exchange(member);
+	return true;
+}
+
+/*
+ * A member's turn has come, but the resident stays: it is still the one that runs under the thread
+ * pointer, or nobody is, where a child has borrowed that (spawn.c).
+ */
+static void wait_for_stack(struct member *member) __attribute__((noreturn));
+
+static void wait_for_stack(struct member *member)
+{
+	lead_to_exchange(member);
+	weft__hold_back(&member->thread->task, &waiting);
+}
+
+static void exchange(struct member *member)
+{
+	struct weft__context nobody;
+
+	if (resident != NULL && !move_out(resident))
+		wait_for_stack(member);
+	weft__current = &member->thread->task;
+	put_frames(&member->slice);
+	resident = member;
+	weft__iterative_counts.exchanges++;
+	weft__iterative_counts.bytes += member->slice.used;
+	member->thread->task.context.sp = member->slice.sp;
+	weft__context_leave(&nobody, &member->thread->task.context);
+}
+
+static void let_go(void)
+{
+	if (--held == 0)
+		weft__put_all_ready(&waiting);
+}
+
+/* From the frame of who asks on. */
+static bool is_on_stack(uintptr_t address)
+{
+	return address >= (uintptr_t)__builtin_frame_address(0) && address < stack_end();
+}
+
+/* Those whose arguments lead to where it is said what they read and write. */
+static bool leads_further(long nr)
+{
+	static const short calls[] = {SYS_readv,    SYS_writev,   SYS_preadv,   SYS_pwritev,
+				      SYS_preadv2,  SYS_pwritev2, SYS_sendmsg,  SYS_recvmsg,
+				      SYS_vmsplice, SYS_ioctl,    SYS_io_submit};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		if (calls[i] == nr)
+			return true;
+	return false;
+}
+
+/* What a call on an offload thread reads and writes may be on the stack of who waits for it. */
+static bool uses_stack(const struct weft__job *call)
+{
+	if (call->run != NULL || call->ends || leads_further(call->nr))
+		return true;
+	for (size_t i = 0; i < sizeof(call->arg) / sizeof(*call->arg); i++)
+		if ((int)i != call->data_arg && is_on_stack((uintptr_t)call->arg[i]))
+			return true;
+	return false;
+}
+
+static bool on_offload(const struct weft__job *call)
+{
+	if (call == NULL) {
+		if (held != UINT32_MAX)
+			let_go();
+		return true;
+	}
+	if (member_of(weft__current) == NULL || held == UINT32_MAX || !uses_stack(call))
+		return false;
+	held++;
+	return true;
+}
+
+void weft__iterative_shares(const void *object)
+{
+	static bool said;
+
+	if (weft__likely(!weft__iterative_on) || !is_on_stack((uintptr_t)object) ||
+	    member_of(weft__current) == NULL)
+		return;
+	if (weft__current == &weft__main_thread.task) {
+		in_turn = true;
+		weft__say("others use what is on the main thread's stack: connections are served "
+			  "in turn (WEFT_ITERATIVE)");
+		return;
+	}
+	held = UINT32_MAX; /* until it ends */
+	if (!said)
+		weft__say("others use what a connection has on its stack: it is served alone "
+			  "(WEFT_ITERATIVE)");
+	said = true;
+}
+
+static void bury_copy(struct weft__task *task)
+{
+	struct copy *copy = (struct copy *)task;
+
+	weft__iterative_counts.now--;
+	weft__thread_free_parts(&copy->thread);
+	weft__free(copy->member.slice.bytes, copy->member.slice.room);
+	weft__free(copy, sizeof(*copy));
+}
+
+static struct copy *make_record(long listener)
+{
+	struct copy *copy = weft__alloc(sizeof(*copy));
+
+	if (copy == NULL)
+		return NULL;
+	weft__thread_init_copy(&copy->thread, &weft__main_thread);
+	copy->thread.task.bury = bury_copy;
+	copy->member = (struct member){.thread = &copy->thread,
+				       .number = ++weft__iterative_counts.copies,
+				       .listener = listener};
+	prepare_away(&copy->member);
+	if (++weft__iterative_counts.now > weft__iterative_counts.most)
+		weft__iterative_counts.most = weft__iterative_counts.now;
+	return copy;
+}
+
+struct split {
+	struct copy *copy;
+	bool made;
+};
+
+/* On the exchange stack: the main thread's frames are complete, and what a copy begins with. */
+static void split_here(void *arg)
+{
+	struct split *split = arg;
+	struct weft__context nobody;
+
+	split->made =
+		stack_end() - (uintptr_t)weft__main_thread.task.context.sp <= most_slice_bytes &&
+		take_frames(&split->copy->member.slice, weft__main_thread.task.context.sp);
+	weft__context_leave(&nobody, &weft__main_thread.task.context);
+}
+
+/* 0: it has none. */
+static unsigned int port_in(const void *name)
+{
+	sa_family_t family = ((const struct sockaddr *)name)->sa_family;
+
+	if (family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)name)->sin_port);
+	return family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)name)->sin6_port) : 0;
+}
+
+static unsigned int port_of(long number)
+{
+	struct sockaddr_storage name;
+	socklen_t bytes = sizeof(name);
+
+	return weft__failed(weft__raw(SYS_getsockname, number, &name, &bytes)) ? 0 : port_in(&name);
+}
+
+static bool at_wanted_port(long number)
+{
+	unsigned int port;
+
+	if (wanted_mode != WEFT__ITERATIVE_PORTS)
+		return true;
+	port = port_of(number);
+	return port != 0 && (ports[port / 8] >> port % 8 & 1) != 0;
+}
+
+/* What is one socket's alone, unlike its number; 0: there is none. */
+static uint64_t cookie_of(long number)
+{
+	uint64_t cookie = 0;
+	socklen_t bytes = sizeof(cookie);
+
+	weft__raw(SYS_getsockopt, number, SOL_SOCKET, SO_COOKIE, &cookie, &bytes);
+	return cookie;
+}
+
+/* Port 0 is any: that is where a client waits for its answers. */
+void weft__iterative_bound(int number, const struct sockaddr *address)
+{
+	if (address->sa_family != AF_UNIX && port_in(address) == 0)
+		return;
+	if (wanted_mode != WEFT__ITERATIVE_NO && number >= 0 &&
+	    (size_t)number < sizeof(bound) / sizeof(*bound) &&
+	    weft__socket_option(number, SO_TYPE) == SOCK_DGRAM)
+		bound[number] = cookie_of(number);
+}
+
+static bool is_bound(long number)
+{
+	uint64_t cookie = (size_t)number < sizeof(bound) / sizeof(*bound) ? bound[number] : 0;
+	unsigned int port;
+
+	if (cookie != 0 && cookie == cookie_of(number))
+		return true;
+	port = port_of(number);
+	return port != 0 && port < FIRST_PORT_OF_CLIENTS;
+}
+
+static bool has_peer(long number)
+{
+	struct sockaddr_storage name;
+	socklen_t bytes = sizeof(name);
+
+	return !weft__failed(weft__raw(SYS_getpeername, number, &name, &bytes));
+}
+
+/* Whether those who send to it are clients: it is bound, not by its own first sendto(2), and to nobody. */
+bool weft__iterative_serves(long number)
+{
+	return wanted_mode != WEFT__ITERATIVE_NO &&
+	       weft__socket_option((int)number, SO_TYPE) == SOCK_DGRAM && is_bound(number) &&
+	       !has_peer(number);
+}
+
+/* What is only looked at comes again, and is for the one that takes it. */
+static bool takes_datagram(const struct weft__call *c)
+{
+	long flags = c->nr == SYS_recvfrom ? c->arg[3] : c->arg[2];
+
+	return (flags & (MSG_PEEK | MSG_ERRQUEUE)) == 0 && weft__iterative_serves(c->arg[0]);
+}
+
+static bool is_split(const struct weft__call *c)
+{
+	if (weft__current != &weft__main_thread.task || in_turn || !at_wanted_port(c->arg[0]))
+		return false;
+	return c->nr == SYS_accept || c->nr == SYS_accept4 || takes_datagram(c);
+}
+
+long weft__iterative_split(struct weft__call *c, long result)
+{
+	struct weft__context context;
+	struct split split = {.made = false};
+
+	if (weft__likely(!weft__iterative_on) || result < 0 || !is_split(c))
+		return result;
+	split.copy = make_record(c->arg[0]);
+	if (split.copy == NULL)
+		return result; /* as plain: it is served, and then the next one */
+	weft__context_make(&context, exchange_stack, sizeof(exchange_stack), split_here, &split, 0);
+	weft__context_visit(&weft__main_thread.task.context, &context);
+	if (weft__current != &weft__main_thread.task)
+		return result; /* the copy, in its turn */
+	if (!split.made) {
+		say_too_large();
+		weft__mask_end(&split.copy->thread);
+		bury_copy(&split.copy->thread.task);
+		return result;
+	}
+	lead_to_exchange(&split.copy->member);
+	weft__start(&split.copy->thread.task);
+	return WEFT__AGAIN;
+}
+
+int weft__iterative_listener(void)
+{
+	const struct member *me = weft__iterative_on ? member_of(weft__current) : NULL;
+
+	return me == NULL ? -1 : (int)me->listener;
+}
+
+void weft__iterative_comes_back(long number)
+{
+	struct weft__thread *me = weft__thread_here();
+
+	if ((int)number < 0 || weft__iterative_listener() != (int)number)
+		return;
+	if (weft__statics_on)
+		weft__statics_forget(weft__iterative_copy());
+	weft__mask_end(me);
+	resident = NULL;
+	held = 0;
+	weft__put_all_ready(&waiting);
+	weft__task_exit();
+}
+
+unsigned long weft__iterative_copy(void)
+{
+	const struct member *me = weft__iterative_on ? member_of(weft__current) : NULL;
+
+	return me == NULL ? 0 : me->number;
+}
+
+bool weft__iterative_checks(void)
+{
+	return wanted_mode == WEFT__ITERATIVE_CHECK;
+}
+
+void weft__iterative_end(void)
+{
+	weft__statics_end();
+	weft__iterative_on = false;
+	weft__offload_waits = NULL;
+}
+
+/* Said once, not by each child that accepts. */
+static bool is_interpreted(void)
+{
+	static const char *said;
+	const char *name = weft__interpreter();
+
+	if (name != NULL && said == NULL)
+		weft__say("connections are served in turn: where it is with each is what %s keeps, "
+			  "and not on the stack (WEFT_ITERATIVE)",
+			  name);
+	said = name;
+	return name != NULL;
+}
+
+void weft__iterative_begin(void)
+{
+	if (wanted_mode == WEFT__ITERATIVE_NO || is_interpreted())
+		return;
+	first.thread = &weft__main_thread;
+	first.slice = (struct slice){.used = 0};
+	weft__iterative_on = make_room(&first.slice, FIRST_SLICE_BYTES);
+	prepare_away(&first);
+	weft__iterative_counts = (struct weft__iterative_counts){.copies = 0};
+	resident = &first;
+	held = 0;
+	in_turn = false;
+	waiting = (struct weft__queue){.first = NULL};
+	exceptions = (void **(*)(void))dlsym(RTLD_DEFAULT, "__cxa_get_globals");
+	weft__offload_waits = on_offload;
+	if (wanted_mode == WEFT__ITERATIVE_CHECK && weft__catching)
+		weft__statics_begin();
+}
