@@ -154,7 +154,7 @@ BothWays(api_process, the_environment_can_be_another)
 	free(out.bytes);
 }
 
-/* The parent's own are closed: pipes must not take their numbers. */
+/* Pipes must not take those numbers: what the parent writes to its errors would be the child's input. */
 BothWays(api_process, a_child_has_its_pipes_when_the_parent_has_none_of_the_three)
 {
 	int kept[3];
@@ -166,6 +166,9 @@ BothWays(api_process, a_child_has_its_pipes_when_the_parent_has_none_of_the_thre
 		close(i);
 	}
 	process = start_shell("cat; echo two >&2", WEFT_PIPE_IN | WEFT_PIPE_OUT | WEFT_PIPE_ERR);
+	cr_expect_geq(weft_stream_fd(weft_process_in(process)), 3);
+	cr_expect_geq(weft_stream_fd(weft_process_out(process)), 3);
+	cr_expect_geq(weft_stream_fd(weft_process_err(process)), 3);
 	cr_expect_eq(weft_process_communicate(process, "one", 3, WEFT_FOREVER, &out, &err), 0);
 	for (int i = 0; i < 3; i++)
 		dup2(kept[i], i);
