@@ -102,10 +102,10 @@ static void *inject_when_asked(void *unused)
 	weft_task *me = weft_self();
 
 	me->task.priority = now.moment == PARKED ? 1 : 0;
-	for (;;) {
+	while (!now.over) {
 		weft__park_firmly();
-		if (now.over)
-			return unused;
+		if (now.target == NULL) /* it is over */
+			break;
 		if (now.moment == AFTER_OTHERS_2)
 			weft_yield();
 		if (now.way == KILL)
@@ -117,6 +117,7 @@ static void *inject_when_asked(void *unused)
 		weft_release(now.target);
 		now.target = NULL;
 	}
+	return unused;
 }
 
 /* Where it happens, as far as it has come: a run with a task that is stuck does not end. */

@@ -153,12 +153,13 @@ Injected(iwait, .make = make_iwait, .bodies = {take_events, set_events, take_eve
 	static void *sleep_some(void *arg)
 {
 	struct stage *stage = arg;
-	int64_t until_ns = weft_after(30 * WEFT_US);
+	int64_t until_ns = weft_after(30 * WEFT_US), left_ns;
 	int err;
 
-	do
-		err = weft_sleep(until_ns > weft_now() ? until_ns - weft_now() : 0);
-	while (is_injected(err));
+	do {
+		left_ns = until_ns - weft_now();
+		err = weft_sleep(left_ns > 0 ? left_ns : 0);
+	} while (is_injected(err));
 	expect(stage, err == 0 && weft_now() >= until_ns);
 	count_in(stage, DONE, 1);
 	return NULL;
@@ -382,3 +383,46 @@ static const char *check_bytes(struct stage *stage)
 
 Injected(descriptors, .make = make_ends, .bodies = {write_bytes, read_bytes, read_bytes},
 	 .leaders = 1, .close = close_end, .check = check_bytes)
+
+	/* --- generators whose functions wait: it is their task that does --- */
+
+	static void *give_slowly(void *arg)
+{
+	struct stage *stage = arg;
+	int err;
+
+	for (int i = 0; i < 2; i++) {
+		UNTIL_DONE(err, weft_sleep(WEFT_US));
+		expect(stage, err == 0);
+		expect(stage, weft_gen_yield(stage, NULL) == 0);
+	}
+	return NULL;
+}
+
+static void *generate(void *arg)
+{
+	struct stage *stage = arg;
+	void *value;
+	weft_gen *gen;
+	int n;
+
+	expect(stage, weft_gen_new(&gen, give_slowly, stage, 0) == 0);
+	while ((n = weft_gen_next(gen, &value)) == 1) {
+		expect(stage, value == stage);
+		count_in(stage, DONE, 1);
+		weft_sleep(0);
+	}
+	expect(stage, n == 0);
+	expect(stage, weft_gen_free(gen) == 0);
+	return NULL;
+}
+
+static const char *check_generators(struct stage *stage)
+{
+	MUST(stage->counts[ODD] == 0);
+	MUST(stage->counts[DONE] == 6);
+	return NULL;
+}
+
+Injected(generators, .make = make_nothing, .bodies = {generate, generate, generate},
+	 .check = check_generators)
