@@ -91,6 +91,24 @@ measure_http() # MODE CONNECTIONS
 	run_wrk "$2" "http://127.0.0.1:$PORT/"
 }
 
+# The same connections, served by a thread each, and by one that accepts and serves one after the other.
+measure_iterative() # MODE CONNECTIONS
+{
+	fits "$2" || return 0
+	iterative_program=iterative_echo
+	[ "$1" != weft ] || iterative_program=echo_threads
+	start_server "$1" "$PROGRAMS/$iterative_program" 0 || return
+	run_load load "$2" "" "$MESSAGE_BYTES"
+}
+
+# Quick clients of such a server, beside one that sends a byte a second.
+measure_slow() # MODE QUICK
+{
+	start_server "$1" "$PROGRAMS/iterative_http" 0 || return
+	start_client "$PROGRAMS/beside" "$PORT" "$2" "$WINDOW_S"
+	await_client && grep '^requests=' "$OUT/client.out" >"$OUT/result"
+}
+
 # A program by itself, on the server's CPU with all its threads.
 measure_alone() # MODE PROGRAM ARGUMENT...
 {
@@ -142,6 +160,7 @@ course()
 	in_turn 1 micro most measure_micro most 100000 64
 	step micro start both measure_micro plain exec 50 /bin/true -- "$LAUNCHER" /bin/true
 	course_of_crowds
+	course_of_iterative
 	course_of_hogs
 	course_of_cores
 }
@@ -165,6 +184,17 @@ course_of_crowds()
 		in_turn 1 many "$row" measure_many "$row"
 		CLIENT_S=30
 	done
+}
+
+course_of_iterative()
+{
+	MODES="weft split"
+	for row in $ITERATIVE_ROWS; do
+		in_turn "$ROUNDS" iterative "$row" measure_iterative "$row"
+	done
+	MODES="plain split"
+	in_turn "$ROUNDS" slow 100 measure_slow 100
+	MODES="plain weft"
 }
 
 course_of_hogs()
@@ -275,6 +305,7 @@ settle()
 		CORES_ROWS="64 1000"
 		PAIRS_ROWS=
 		CHURN_ROWS="64"
+		ITERATIVE_ROWS="1000"
 		IDLE_ROWS=
 		MANY_ROWS=
 		HOGS_ROWS="1"
@@ -294,6 +325,7 @@ settle()
 		CORES_ROWS="1 64 1000 10000"
 		PAIRS_ROWS="1 64 1000"
 		CHURN_ROWS="1 64 1000"
+		ITERATIVE_ROWS="64 1000 5000"
 		IDLE_ROWS="10000"
 		MANY_ROWS="15000 100000"
 		HOGS_ROWS="1 4"

@@ -138,7 +138,7 @@ describe_machine()
 
 # Become a program: in a session of its own, pinned if there is a CPU, ended after SECONDS if there
 # are any, and under the launcher if the mode is weft, which takes one kernel thread, or weft and
-# their number. For the background: $! is then the program itself, or timeout(1), which hands signals
+# their number, or split, which is weft for a server of one thread. For the background: $! is then the program itself, or timeout(1), which hands signals
 # on, and leads its process group.
 become() # CPUS SECONDS MODE COMMAND...
 {
@@ -148,6 +148,7 @@ become() # CPUS SECONDS MODE COMMAND...
 	shift 3
 	case $mode in
 	weft | weft1) set -- "$LAUNCHER" "$@" ;;
+	split) set -- "$LAUNCHER" --iterative "$@" ;;
 	weft[0-9]*) set -- "$LAUNCHER" -j "${mode#weft}" "$@" ;;
 	esac
 	[ -z "$seconds" ] || set -- timeout "$seconds" "$@"

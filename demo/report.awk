@@ -17,6 +17,7 @@ BEGIN {
 	lateness("idle", "alone")
 	lateness("busy", "by 1000 busy")
 	lateness("hogs", "by 1000 hogs")
+	one_by_one("slow", "100", "rps", "requests/s beside a slow client", "%.0f")
 }
 
 # One value of a row that stands by itself, and how its line begins.
@@ -89,12 +90,13 @@ function value_of(test, which, mode, name)
 	return median(test, which, mode, name)
 }
 
-# The modes are plain and weft, or, of what has two CPUs, plain2, weft1 and weft2.
+# The modes are plain and weft, or, of what has two CPUs, plain2, weft1 and weft2; or, of servers of
+# one thread, split instead of weft, which threads are compared with.
 function load_row(test, which,    cores, plain, weft, i, count, list)
 {
 	cores = test ~ /^(cores|pairs)$/
-	plain = cores ? "plain2" : "plain"
-	weft = cores ? "weft2" : "weft"
+	plain = cores ? "plain2" : test == "iterative" ? "weft" : "plain"
+	weft = cores ? "weft2" : test == "iterative" ? "split" : "weft"
 	load_line(test, which, plain, test, which)
 	if (cores)
 		load_line(test, which, "weft1", "", "")
@@ -128,17 +130,18 @@ function start_row(    plain, weft)
 	print_note("micro", "start", "both")
 }
 
-function one_row(test, which,    i, name, plain, weft)
+function one_row(test, which,    i, name, plain, weft, mode)
 {
+	mode = test == "slow" ? "split" : "weft"
 	for (i = 1; i <= lines[test, which]; i++) {
 		name = line_names[test, which, i]
 		plain = median(test, which, "plain", name)
-		weft = median(test, which, "weft", name)
+		weft = median(test, which, mode, name)
 		one_line(line_labels[test, which, i], plain, weft, line_formats[test, which, i])
 		record(test, which, name, plain, weft)
 	}
 	print_note(test, which, "plain")
-	print_note(test, which, "weft")
+	print_note(test, which, mode)
 }
 
 function for_plot(value)
@@ -206,7 +209,7 @@ function load_table(    n, part)
 	print_load_line("", "", "", "", "", "", "/request", "/conn.", "threads", "", "")
 	for (n = 1; n <= rows; n++) {
 		split(order[n], part, SUBSEP)
-		if (part[1] ~ /^(micro|ticker|growth)$/)
+		if (part[1] ~ /^(micro|ticker|growth|slow)$/)
 			continue
 		load_row(part[1], part[2])
 		if (part[1] ~ /^(echo|http)$/ && !(part[2] in plotted)) {
@@ -219,7 +222,9 @@ function load_table(    n, part)
 	print "All others are echo. churn: a connection for each request, so many at once. idle:"
 	print "64 active, and so many silent. many: all active. hogs: 100, and so many threads that"
 	print "compute. cores: server and load share two CPUs, weft1 is one kernel thread on them,"
-	print "weft2 two; pairs: so many pairs of threads there, that talk among themselves.\n"
+	print "weft2 two; pairs: so many pairs of threads there, that talk among themselves."
+	print "iterative: weft is a thread per connection, split a server of one thread under"
+	print "--iterative; slow, below: 100 quick clients of one beside one of a byte a second.\n"
 }
 
 function growth_table(    n, part, of_many)
@@ -246,7 +251,7 @@ function one_by_one_table(    n, part)
 		split(order[n], part, SUBSEP)
 		if (part[1] == "micro" && part[2] == "start")
 			start_row()
-		else if (part[1] == "micro" || part[1] == "ticker")
+		else if (part[1] ~ /^(micro|ticker|slow)$/)
 			one_row(part[1], part[2])
 	}
 	print ""
