@@ -15,7 +15,7 @@ static int at_once, most_at_once;
 
 static inline bool is_iterative(void)
 {
-	const char *said = getenv("WEFT_ITERATIVE");
+	const char *said = getenv("ITERATIVE");
 
 	return said != NULL && (strcmp(said, "1") == 0 || strcmp(said, "check") == 0);
 }
