@@ -141,8 +141,9 @@ static void park_on_word(weft_task *me, const struct weft__wait *wait, int64_t d
 	while (!wait->over && (deadline_ns == WEFT_FOREVER || weft_now() < deadline_ns)) {
 		__atomic_store_n(&me->woken, 0, __ATOMIC_RELAXED);
 		weft__leave();
-		syscall(SYS_futex, &me->woken, FUTEX_WAIT_BITSET_PRIVATE, 0,
-			deadline_ns == WEFT_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+		weft__ask(SYS_futex, &me->woken, FUTEX_WAIT_BITSET_PRIVATE, 0,
+			  deadline_ns == WEFT_FOREVER ? NULL : &until, NULL,
+			  FUTEX_BITSET_MATCH_ANY);
 		weft__enter();
 	}
 }
@@ -171,7 +172,7 @@ void weft__wait_end(struct weft__wait *wait, int result)
 		weft__bell_ring(wait->bell);
 	} else if (weft__unlikely(weft__on_threads)) {
 		__atomic_store_n(&task->woken, 1, __ATOMIC_RELAXED);
-		syscall(SYS_futex, &task->woken, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		weft__ask(SYS_futex, &task->woken, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 	} else {
 		weft__wake(&task->task, 0);
 	}

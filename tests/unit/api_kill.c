@@ -395,3 +395,12 @@ BothWays(api_kill, who_waits_for_the_end_of_what_it_kills_is_told_of_it_once)
 		weft_release(task);
 	}
 }
+
+/* In threads it is the kernel that tells of the end of a wait, by errno too. */
+BothWays(api_kill, a_wait_leaves_errno_alone)
+{
+	errno = ELNRNG;
+	cr_assert_eq(weft_sleep(WEFT_MS), 0);
+
+	cr_assert_eq(errno, ELNRNG);
+}
