@@ -117,14 +117,25 @@ static long poll_few(const struct weft__call *c, struct pollfd *user, nfds_t n,
 	return err != 0 ? err : ready;
 }
 
-/* A copy of the main thread is back at its listener when it polls that. */
-static void come_back_to_polled(const struct pollfd *fds, nfds_t n)
+static bool is_polled(const struct pollfd *fds, nfds_t n, int number)
 {
 	struct pollfd one;
 
 	for (nfds_t i = 0; i < n && weft__copy(&one, &fds[i], sizeof(one)) == 0; i++)
-		if ((one.events & POLLIN) != 0)
-			weft__iterative_comes_back(one.fd);
+		if (one.fd == number && (one.events & POLLIN) != 0)
+			return true;
+	return false;
+}
+
+/* A copy of the main thread is back at its listener when it polls that, and not what it accepted. */
+static void come_back_to_polled(const struct pollfd *fds, nfds_t n)
+{
+	int listener = weft__iterative_listener(), accepted = weft__iterative_accepted();
+
+	if (listener < 0 || !is_polled(fds, n, listener))
+		return;
+	if (accepted < 0 || !is_polled(fds, n, accepted) || !weft__iterative_takes_over())
+		weft__iterative_comes_back(listener, true);
 }
 
 static long poll_until(const struct weft__call *c, struct pollfd *fds, nfds_t n,
@@ -141,13 +152,19 @@ static long poll_until(const struct weft__call *c, struct pollfd *fds, nfds_t n,
 	return ready;
 }
 
-long on_poll(struct weft__call *c)
+static long poll_once(struct weft__call *c)
 {
 	int ms = (int)c->arg[2];
 	uint64_t deadline_ns = ms > 0 ? weft__deadline_after_ms(ms) : NEVER;
 
 	return poll_until(c, (struct pollfd *)c->arg[0], (nfds_t)(unsigned int)c->arg[1],
 			  deadline_ns, ms == 0);
+}
+
+long on_poll(struct weft__call *c)
+{
+	return weft__unlikely(weft__iterative_on) ? weft__iterative_poll(c, poll_once)
+						  : poll_once(c);
 }
 
 /* A timeout as a timespec, NULL for ever. */
@@ -166,7 +183,7 @@ static long read_timeout(long pointer, uint64_t *deadline_ns, bool *expired)
 	return err;
 }
 
-long on_ppoll(struct weft__call *c)
+static long ppoll_once(struct weft__call *c)
 {
 	uint64_t deadline_ns;
 	struct timespec left;
@@ -185,6 +202,12 @@ long on_ppoll(struct weft__call *c)
 		weft__copy((void *)c->arg[2], &left, sizeof(left));
 	}
 	return result;
+}
+
+long on_ppoll(struct weft__call *c)
+{
+	return weft__unlikely(weft__iterative_on) ? weft__iterative_poll(c, ppoll_once)
+						  : ppoll_once(c);
 }
 
 /* The three sets of a select(2): the program's, and what they held when it called. */
@@ -302,12 +325,15 @@ static long select_waiting(const struct weft__call *c, const struct sets *sets,
 
 static void come_back_to_selected(const struct sets *sets)
 {
-	int listener = weft__iterative_listener();
+	int listener = weft__iterative_listener(), accepted = weft__iterative_accepted();
 
 	if (listener < 0 || listener >= sets->n || !has(sets->asked[0], listener))
 		return;
+	if (accepted >= 0 && accepted < sets->n && has(sets->asked[0], accepted) &&
+	    weft__iterative_takes_over())
+		return;
 	weft__free(sets->heap, 3 * sets->words * sizeof(uint64_t));
-	weft__iterative_comes_back(listener);
+	weft__iterative_comes_back(listener, true);
 }
 
 static long select_until(const struct weft__call *c, uint64_t deadline_ns, bool expired)
@@ -327,7 +353,7 @@ static long select_until(const struct weft__call *c, uint64_t deadline_ns, bool 
 	return spend(ready);
 }
 
-long on_select(struct weft__call *c)
+static long select_once(struct weft__call *c)
 {
 	struct timeval time, *user = (struct timeval *)c->arg[4];
 	uint64_t deadline_ns = NEVER;
@@ -354,7 +380,13 @@ long on_select(struct weft__call *c)
 	return result;
 }
 
-long on_pselect6(struct weft__call *c)
+long on_select(struct weft__call *c)
+{
+	return weft__unlikely(weft__iterative_on) ? weft__iterative_select(c, select_once)
+						  : select_once(c);
+}
+
+static long pselect6_once(struct weft__call *c)
 {
 	struct {
 		long pointer, bytes;
@@ -376,6 +408,12 @@ long on_pselect6(struct weft__call *c)
 		weft__copy((void *)c->arg[4], &left, sizeof(left));
 	}
 	return result;
+}
+
+long on_pselect6(struct weft__call *c)
+{
+	return weft__unlikely(weft__iterative_on) ? weft__iterative_select(c, pselect6_once)
+						  : pselect6_once(c);
 }
 
 static long epoll_elsewhere(const struct weft__call *c, uint64_t deadline_ns)

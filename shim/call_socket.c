@@ -126,7 +126,7 @@ long on_recvfrom(struct weft__call *c)
 
 	if (weft__likely(!weft__iterative_on))
 		return receive(c);
-	weft__iterative_comes_back(c->arg[0]);
+	weft__iterative_comes_back(c->arg[0], false);
 	room = room_for_address(c->arg[5]);
 	do {
 		if (c->arg[5] != 0)
@@ -195,7 +195,7 @@ long on_recvmsg(struct weft__call *c)
 
 	if (weft__likely(!weft__iterative_on) || weft__copy(&message, user, sizeof(message)) != 0)
 		return receive_message(c);
-	weft__iterative_comes_back(c->arg[0]);
+	weft__iterative_comes_back(c->arg[0], false);
 	while ((n = weft__iterative_split(c, receive_message(c))) == WEFT__AGAIN)
 		weft__copy(user, &message, sizeof(message)); /* what it has room for */
 	return n;
@@ -390,7 +390,7 @@ static long accept_with(struct weft__call *c, long flags)
 
 	if (weft__likely(!weft__iterative_on))
 		return accept_once(c, flags);
-	weft__iterative_comes_back(c->arg[0]);
+	weft__iterative_comes_back(c->arg[0], false);
 	room = room_for_address(c->arg[2]);
 	do {
 		if (c->arg[2] != 0)

@@ -46,7 +46,8 @@ struct slice {
 struct member {
 	struct weft__thread *thread;
 	unsigned long number; /* of all copies; 0: the main thread */
-	long listener;        /* where it comes from, and ends; -1: the main thread */
+	long listener; /* where it comes from, and ends; -1: the main thread, or it is the program */
+	long accepted; /* what it serves; -1: nothing yet */
 	struct slice slice;
 	void *away_sp;
 	uintptr_t away_return;
@@ -67,7 +68,8 @@ static uint8_t ports[65536 / 8];
 static uint64_t bound[1024]; /* by number: the cookie of the datagram socket bound there */
 
 static char exchange_stack[EXCHANGE_STACK_BYTES] __attribute__((aligned(64), used));
-static struct member first = {.listener = -1};
+static struct member first = {.listener = -1, .accepted = -1};
+static struct copy *opening; /* the main thread waits until it has accepted */
 static struct member *resident;
 static unsigned int held;          /* the resident stays: others use what is on its stack */
 static struct weft__queue waiting; /* members whose turn it was meanwhile */
@@ -325,7 +327,8 @@ static struct copy *make_record(long listener)
 	copy->thread.task.bury = bury_copy;
 	copy->member = (struct member){.thread = &copy->thread,
 				       .number = ++weft__iterative_counts.copies,
-				       .listener = listener};
+				       .listener = listener,
+				       .accepted = -1};
 	prepare_away(&copy->member);
 	if (++weft__iterative_counts.now > weft__iterative_counts.most)
 		weft__iterative_counts.most = weft__iterative_counts.now;
@@ -433,36 +436,117 @@ static bool takes_datagram(const struct weft__call *c)
 	return (flags & (MSG_PEEK | MSG_ERRQUEUE)) == 0 && weft__iterative_serves(c->arg[0]);
 }
 
+static bool may_split(long number)
+{
+	return weft__current == &weft__main_thread.task && !in_turn && at_wanted_port(number);
+}
+
 static bool is_split(const struct weft__call *c)
 {
-	if (weft__current != &weft__main_thread.task || in_turn || !at_wanted_port(c->arg[0]))
+	if (!may_split(c->arg[0]))
 		return false;
 	return c->nr == SYS_accept || c->nr == SYS_accept4 || takes_datagram(c);
 }
 
-long weft__iterative_split(struct weft__call *c, long result)
+bool weft__iterative_listens(long number)
+{
+	return weft__socket_option((int)number, SO_ACCEPTCONN) == 1 ||
+	       weft__iterative_serves(number);
+}
+
+bool weft__iterative_accepts(long number)
+{
+	return may_split(number) && weft__iterative_listens(number);
+}
+
+/* In the main thread, *ret_copy is set: NULL if there is none. */
+static enum weft__split split_main(long number, struct copy **ret_copy)
 {
 	struct weft__context context;
 	struct split split = {.made = false};
 
-	if (weft__likely(!weft__iterative_on) || result < 0 || !is_split(c))
-		return result;
-	split.copy = make_record(c->arg[0]);
+	*ret_copy = NULL;
+	split.copy = make_record(number);
 	if (split.copy == NULL)
-		return result; /* as plain: it is served, and then the next one */
+		return WEFT__SPLIT_NOT; /* as plain: it is served, and then the next one */
 	weft__context_make(&context, exchange_stack, sizeof(exchange_stack), split_here, &split, 0);
 	weft__context_visit(&weft__main_thread.task.context, &context);
 	if (weft__current != &weft__main_thread.task)
-		return result; /* the copy, in its turn */
+		return WEFT__SPLIT_COPY; /* in its turn */
 	if (!split.made) {
 		say_too_large();
 		weft__mask_end(&split.copy->thread);
 		bury_copy(&split.copy->thread.task);
-		return result;
+		return WEFT__SPLIT_NOT;
 	}
 	lead_to_exchange(&split.copy->member);
 	weft__start(&split.copy->thread.task);
-	return WEFT__AGAIN;
+	*ret_copy = split.copy;
+	return WEFT__SPLIT_MAIN;
+}
+
+/* A copy has accepted, or taken a datagram, or cannot any more: then that is negative. */
+static void note_accepted(const struct weft__call *c, long result)
+{
+	struct member *me = member_of(weft__current);
+
+	if (me != NULL && result >= 0 && (c->nr == SYS_accept || c->nr == SYS_accept4))
+		me->accepted = result;
+	if (opening == NULL || weft__current != &opening->thread.task)
+		return;
+	opening = NULL;
+	weft__wake(&weft__main_thread.task, 0);
+}
+
+long weft__iterative_split(struct weft__call *c, long result)
+{
+	struct copy *copy;
+
+	if (weft__likely(!weft__iterative_on))
+		return result;
+	if (result < 0 || !is_split(c)) {
+		note_accepted(c, result);
+		return result;
+	}
+	if (split_main(c->arg[0], &copy) == WEFT__SPLIT_MAIN)
+		return WEFT__AGAIN;
+	note_accepted(c, result);
+	return result;
+}
+
+enum weft__split weft__iterative_split_at(long number)
+{
+	struct copy *copy;
+	enum weft__split split = split_main(number, &copy);
+
+	if (split != WEFT__SPLIT_MAIN)
+		return split;
+	opening = copy;
+	while (opening != NULL)
+		if (weft__park(0) == -EINTR) {
+			opening = NULL;
+			return WEFT__SPLIT_INTERRUPTED;
+		}
+	while (in_turn) /* the copy is the program now */
+		weft__park_firmly();
+	return WEFT__SPLIT_MAIN;
+}
+
+bool weft__iterative_takes_over(void)
+{
+	member_of(weft__current)->listener = -1;
+	if (!in_turn)
+		weft__say("the program waits for several connections at once by itself "
+			  "(WEFT_ITERATIVE)");
+	in_turn = true;
+	return true;
+}
+
+int weft__iterative_accepted(void)
+{
+	const struct member *me = weft__iterative_on ? member_of(weft__current) : NULL;
+
+	return me == NULL ? -1 : (int)me->accepted;
 }
 
 int weft__iterative_listener(void)
@@ -472,14 +556,17 @@ int weft__iterative_listener(void)
 	return me == NULL ? -1 : (int)me->listener;
 }
 
-void weft__iterative_comes_back(long number)
+void weft__iterative_comes_back(long number, bool polls)
 {
 	struct weft__thread *me = weft__thread_here();
 
+	if (opening != NULL && &opening->thread == me && !polls)
+		return; /* it has come to accept for the first time */
 	if ((int)number < 0 || weft__iterative_listener() != (int)number)
 		return;
 	if (weft__statics_on)
 		weft__statics_forget(weft__iterative_copy());
+	note_accepted(NULL, -1);
 	weft__mask_end(me);
 	resident = NULL;
 	held = 0;
@@ -531,6 +618,7 @@ void weft__iterative_begin(void)
 	weft__iterative_counts = (struct weft__iterative_counts){.copies = 0};
 	resident = &first;
 	held = 0;
+	opening = NULL;
 	in_turn = false;
 	waiting = (struct weft__queue){.first = NULL};
 	exceptions = (void **(*)(void))dlsym(RTLD_DEFAULT, "__cxa_get_globals");

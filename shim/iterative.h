@@ -64,10 +64,42 @@ void weft__iterative_begin(void);
  */
 long weft__iterative_split(struct weft__call *c, long result);
 
+enum weft__split {
+	WEFT__SPLIT_NOT,  /* it goes on as plain */
+	WEFT__SPLIT_COPY, /* it is the copy */
+	WEFT__SPLIT_MAIN, /* the copy has accepted what it was made for */
+	WEFT__SPLIT_INTERRUPTED,
+};
+
+/** Whether clients come to a descriptor. */
+bool weft__iterative_listens(long number);
+
+/** Whether connections or datagrams of a descriptor have the running task split. */
+bool weft__iterative_accepts(long number);
+
 /**
- * A call for a listener or a datagram socket begins. A copy that has come back to its own ends here.
+ * A descriptor that weft__iterative_accepts() is ready: split the running task, and wait until the copy
+ * has accepted there. Switches.
  */
-void weft__iterative_comes_back(long number);
+enum weft__split weft__iterative_split_at(long number);
+
+/** poll(2) and ppoll(2), select(2) and pselect6(2), while weft__iterative_on, by what does them once. */
+long weft__iterative_poll(struct weft__call *c, weft__handler *once);
+long weft__iterative_select(struct weft__call *c, weft__handler *once);
+
+/**
+ * Whether a copy that waits at its listener waits for the connection that it has accepted, too: then it
+ * serves several by itself, is the program from here on, and told so.
+ */
+bool weft__iterative_takes_over(void);
+
+/** What a copy has accepted last; -1: nothing, or it is none. */
+int weft__iterative_accepted(void);
+
+/**
+ * A call for a listener or a datagram socket begins, or one that polls it. A copy that has come back to its own ends here.
+ */
+void weft__iterative_comes_back(long number, bool polls);
 
 /** The listener that the running task comes from and ends at; -1: it is no copy. */
 int weft__iterative_listener(void);

@@ -385,6 +385,22 @@ void weft__signals_attend(struct weft__carrier *carrier)
 		weft__mask_open();
 }
 
+/*
+ * Whose it is, of several who might have it: who writes where nobody reads. A copy of the main thread
+ * (iterative.h) that sends one to its own process is all the threads that it knows of.
+ */
+static struct weft__thread *causer(const siginfo_t *info)
+{
+	struct weft__thread *me = weft__thread_here();
+
+	if (info->si_signo == SIGPIPE)
+		return me;
+	if (me == NULL || !me->is_copy || (info->si_code != SI_USER && info->si_code != SI_QUEUE) ||
+	    weft__signal_blocked(me, info->si_signo) || info->si_pid != weft__raw(SYS_getpid))
+		return NULL;
+	return me;
+}
+
 void weft__signal_keep(const siginfo_t *info, struct weft__ucontext *ucontext)
 {
 	unsigned int next = __atomic_load_n(&came_next, __ATOMIC_RELAXED), slot;
@@ -396,7 +412,7 @@ void weft__signal_keep(const siginfo_t *info, struct weft__ucontext *ucontext)
 					    __ATOMIC_RELAXED));
 	slot = next % CAME;
 	came[slot].info = *info;
-	came[slot].caused = info->si_signo == SIGPIPE ? weft__thread_here() : NULL;
+	came[slot].caused = causer(info);
 	__atomic_store_n(&came[slot].written, true, __ATOMIC_RELEASE);
 	if (next + 1 - came_first == CAME)
 		ucontext->mask = weft__mask_in_handler();

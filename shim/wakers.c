@@ -8,7 +8,9 @@
 #include <dlfcn.h>
 #include <mqueue.h>
 #include <netdb.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -76,6 +78,47 @@ WAKES_GIVING(ssize_t, weft__iterative_serves(number), __recvfrom_chk,
 	     (number, buffer, room, object, flags, address, bytes))
 WAKES_GIVING(ssize_t, weft__iterative_serves(number), recvmsg,
 	     (int number, struct msghdr *message, int flags), (number, message, flags))
+
+static bool polls_listener(const struct pollfd *fds, nfds_t n)
+{
+	if (weft__iterative_on || !weft__iterative_wakes())
+		return false;
+	for (nfds_t i = 0; i < n; i++)
+		if ((fds[i].events & POLLIN) != 0 && weft__iterative_listens(fds[i].fd))
+			return true;
+	return false;
+}
+
+static bool selects_listener(int n, const fd_set *set)
+{
+	if (weft__iterative_on || !weft__iterative_wakes() || set == NULL || n > FD_SETSIZE)
+		return false;
+	for (int i = 0; i < n; i++)
+		if (FD_ISSET(i, set) && weft__iterative_listens(i))
+			return true;
+	return false;
+}
+
+WAKES(polls_listener(fds, n), poll, (struct pollfd * fds, nfds_t n, int ms), (fds, n, ms))
+WAKES(polls_listener(fds, n), ppoll,
+      (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask),
+      (fds, n, timeout, mask))
+WEFT__SHARED int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t bytes);
+WAKES(polls_listener(fds, n), __poll_chk, (struct pollfd * fds, nfds_t n, int ms, size_t bytes),
+      (fds, n, ms, bytes))
+WEFT__SHARED int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+			     const sigset_t *mask, size_t bytes);
+WAKES(polls_listener(fds, n), __ppoll_chk,
+      (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
+       size_t bytes),
+      (fds, n, timeout, mask, bytes))
+WAKES(selects_listener(n, in), select,
+      (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout),
+      (n, in, out, except, timeout))
+WAKES(selects_listener(n, in), pselect,
+      (int n, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
+       const sigset_t *mask),
+      (n, in, out, except, timeout, mask))
 
 /* Not that it wakes weft, but whoever binds a socket to a port may wait for clients there. */
 WEFT__SHARED int bind(int number, __CONST_SOCKADDR_ARG address, socklen_t bytes)

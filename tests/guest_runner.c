@@ -11,10 +11,15 @@
 
 static void compare_runs(const char *program, const struct outcome *plain, char *setting)
 {
-	char *const argv[] = {(char *)program, NULL}, *const settings[] = {setting, NULL};
-	struct outcome woven = run_program(UNDER_WEFT, argv, settings);
+	char way[64] = "GUEST_WAY="; /* what a guest may know of it */
+	char *const argv[] = {(char *)program, NULL};
+	char *const settings[] = {setting == NULL ? way : setting, way, NULL};
+	struct outcome woven;
 	char plain_end[64];
 
+	if (setting != NULL)
+		strncat(way, setting, sizeof(way) - strlen(way) - 1);
+	woven = run_program(UNDER_WEFT, argv, settings);
 	strcpy(plain_end, ending(plain));
 	cr_assert(strcmp(plain_end, ending(&woven)) == 0 && plain->out_bytes == woven.out_bytes &&
 			  memcmp(plain->out, woven.out, (size_t)plain->out_bytes) == 0,

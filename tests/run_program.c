@@ -40,12 +40,8 @@ static void set_environment(char *const settings[])
 		setenv("WEFT_CATCH", caught, 1);
 	if (carriers != NULL)
 		setenv("WEFT_CARRIERS", carriers, 1);
-	for (; settings != NULL && *settings != NULL; settings++) {
+	for (; settings != NULL && *settings != NULL; settings++)
 		putenv(*settings);
-		/* Guests do not know of weft, but some of whether they are to be served at once. */
-		if (strncmp(*settings, "WEFT_ITERATIVE=", 15) == 0)
-			putenv(*settings + 5);
-	}
 }
 
 static _Noreturn void become(enum way way, char *const argv[], char *const settings[], int out,
