@@ -156,6 +156,7 @@ static void make_children(void)
 	if (count > MOST_TO_FORK)
 		return;
 	child = fork();
+	check(child >= 0);
 	if (child == 0) {
 		become_threaded();
 		_exit(3);

@@ -190,7 +190,8 @@ static void inject_at(const struct scenario *scenario, enum moment moment)
 
 		while (run_once(scenario, way, moment, at))
 			cr_assert_lt(at++, MOST_WAITS);
-		cr_assert_gt(at, 1, "nobody waits");
+		/* Threads may find all done by the others before they wait. */
+		cr_assert(at > 1 || weft__on_threads, "nobody waits");
 	}
 }
 
