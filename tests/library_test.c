@@ -315,6 +315,18 @@ Test(library, why_connections_are_served_alone_is_one_line_each)
 	forget_outcome(&outcome);
 }
 
+Test(library, a_server_that_polls_its_connections_is_told_so_in_one_line)
+{
+	struct outcome outcome =
+		serve_iteratively(GUEST_DIR "/iterative_loop", "WEFT_ITERATIVE=1", NULL);
+
+	/* for each of the two it runs */
+	cr_expect(count_lines(outcome.err) == 2 &&
+			  strstr(outcome.err, "waits for several connections at once by itself"),
+		  "stderr:\n%s", outcome.err);
+	forget_outcome(&outcome);
+}
+
 Test(library, a_larger_slice_can_be_allowed)
 {
 	struct outcome outcome = serve_iteratively(GUEST_DIR "/iterative_alone", "WEFT_ITERATIVE=1",
