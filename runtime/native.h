@@ -357,6 +357,15 @@ int weft__thread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*s
 /** Fill in the record of a task that has not started, with one reference. */
 void weft__record_init(weft_task *task, struct weft__run *run);
 
+/** A task's function has returned, or never runs: clean up, and tell who waits. Not entered. */
+void weft__say_ended(weft_task *self);
+
+/** Call what a task has deferred, and destroy its variables. Not entered. */
+void weft__clean_up(weft_task *self);
+
+/** Call the links of a task that has ended. Not entered. */
+void weft__call_links(weft_task *self);
+
 /** In a patched program: have the calling thread be this task; returns it. */
 weft_task *weft__adopt(weft_task *task);
 

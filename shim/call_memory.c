@@ -26,6 +26,7 @@
 #endif
 
 #define BUFFER_BYTES 32768
+#define MOST_UNRESERVED ((size_t)1 << 30)
 
 /* Mapped open, guard still to be made: by this thread, which is in pthread_create. */
 static __thread uintptr_t stack_start __attribute__((tls_model("initial-exec")));
@@ -37,6 +38,12 @@ static bool is_buffer(const struct weft__call *c)
 {
 	return (size_t)c->arg[1] <= BUFFER_BYTES && c->arg[2] == (PROT_READ | PROT_WRITE) &&
 	       c->arg[3] == (MAP_PRIVATE | MAP_ANONYMOUS);
+}
+
+/* A stack so large may be more than there is memory for, which the kernel is to say. */
+static long reserving(size_t bytes)
+{
+	return bytes > MOST_UNRESERVED ? 0 : MAP_NORESERVE;
 }
 
 long on_mmap(struct weft__call *c)
@@ -54,7 +61,7 @@ long on_mmap(struct weft__call *c)
 	start = guards_are_marks ? (long)weft__thread_stack_take((size_t)c->arg[1]) : 0;
 	if (start == 0)
 		start = weft__raw(SYS_mmap, c->arg[0], c->arg[1], PROT_READ | PROT_WRITE,
-				  c->arg[3] | MAP_NORESERVE, c->arg[4], c->arg[5]);
+				  c->arg[3] | reserving((size_t)c->arg[1]), c->arg[4], c->arg[5]);
 	if (!weft__failed(start)) {
 		stack_start = (uintptr_t)start;
 		stack_end = stack_start + (uintptr_t)c->arg[1];

@@ -12,14 +12,13 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "catch.h"
+#include "clients.h"
 #include "descriptor.h"
 #include "interpreters.h"
-#include "catch.h"
 #include "mask.h"
 #include "memory.h"
 #include "offload.h"
@@ -32,7 +31,6 @@
 #define AWAY_BYTES 128 /* a first frame of context.h, and what its function's call pushes */
 #define FIRST_SLICE_BYTES ((size_t)1024 * 1024) /* of which memory is what it uses */
 #define RETURN_AT 7                             /* the word of it that this overwrites */
-#define FIRST_PORT_OF_CLIENTS 32768             /* net.ipv4.ip_local_port_range, at its default */
 
 /* The frames of a member while it is not resident. */
 struct slice {
@@ -64,8 +62,6 @@ bool weft__iterative_on;
 
 static unsigned int wanted_mode;
 static size_t most_slice_bytes;
-static uint8_t ports[65536 / 8];
-static uint64_t bound[1024]; /* by number: the cookie of the datagram socket bound there */
 
 static char exchange_stack[EXCHANGE_STACK_BYTES] __attribute__((aligned(64), used));
 static struct member first = {.listener = -1, .accepted = -1};
@@ -89,24 +85,12 @@ static uintptr_t stack_end(void)
 	return weft__main_thread.stack_top;
 }
 
-/* A list of ports is judged by rules.c. */
-static void read_ports(const char *list)
-{
-	while (*list != '\0') {
-		char *end;
-		unsigned long port = strtoul(list, &end, 10);
-
-		ports[port % 65536 / 8] |= (uint8_t)(1U << port % 8);
-		list = *end == ',' ? end + 1 : end;
-	}
-}
-
 void weft__iterative_set(unsigned int mode, const char *list, unsigned int slice_kb)
 {
 	wanted_mode = mode;
 	most_slice_bytes = (size_t)slice_kb * 1024;
 	if (mode == WEFT__ITERATIVE_PORTS)
-		read_ports(list);
+		weft__clients_only_at(list);
 }
 
 bool weft__iterative_wakes(void)
@@ -352,93 +336,17 @@ static void split_here(void *arg)
 	weft__context_leave(&nobody, &weft__main_thread.task.context);
 }
 
-/* 0: it has none. */
-static unsigned int port_in(const void *name)
-{
-	sa_family_t family = ((const struct sockaddr *)name)->sa_family;
-
-	if (family == AF_INET)
-		return ntohs(((const struct sockaddr_in *)name)->sin_port);
-	return family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)name)->sin6_port) : 0;
-}
-
-static unsigned int port_of(long number)
-{
-	struct sockaddr_storage name;
-	socklen_t bytes = sizeof(name);
-
-	return weft__failed(weft__raw(SYS_getsockname, number, &name, &bytes)) ? 0 : port_in(&name);
-}
-
-static bool at_wanted_port(long number)
-{
-	unsigned int port;
-
-	if (wanted_mode != WEFT__ITERATIVE_PORTS)
-		return true;
-	port = port_of(number);
-	return port != 0 && (ports[port / 8] >> port % 8 & 1) != 0;
-}
-
-/* What is one socket's alone, unlike its number; 0: there is none. */
-static uint64_t cookie_of(long number)
-{
-	uint64_t cookie = 0;
-	socklen_t bytes = sizeof(cookie);
-
-	weft__raw(SYS_getsockopt, number, SOL_SOCKET, SO_COOKIE, &cookie, &bytes);
-	return cookie;
-}
-
-/* Port 0 is any: that is where a client waits for its answers. */
-void weft__iterative_bound(int number, const struct sockaddr *address)
-{
-	if (address->sa_family != AF_UNIX && port_in(address) == 0)
-		return;
-	if (wanted_mode != WEFT__ITERATIVE_NO && number >= 0 &&
-	    (size_t)number < sizeof(bound) / sizeof(*bound) &&
-	    weft__socket_option(number, SO_TYPE) == SOCK_DGRAM)
-		bound[number] = cookie_of(number);
-}
-
-static bool is_bound(long number)
-{
-	uint64_t cookie = (size_t)number < sizeof(bound) / sizeof(*bound) ? bound[number] : 0;
-	unsigned int port;
-
-	if (cookie != 0 && cookie == cookie_of(number))
-		return true;
-	port = port_of(number);
-	return port != 0 && port < FIRST_PORT_OF_CLIENTS;
-}
-
-static bool has_peer(long number)
-{
-	struct sockaddr_storage name;
-	socklen_t bytes = sizeof(name);
-
-	return !weft__failed(weft__raw(SYS_getpeername, number, &name, &bytes));
-}
-
-/* Whether those who send to it are clients: it is bound, not by its own first sendto(2), and to nobody. */
-bool weft__iterative_serves(long number)
-{
-	return wanted_mode != WEFT__ITERATIVE_NO &&
-	       weft__socket_option((int)number, SO_TYPE) == SOCK_DGRAM && is_bound(number) &&
-	       !has_peer(number);
-}
-
 /* What is only looked at comes again, and is for the one that takes it. */
 static bool takes_datagram(const struct weft__call *c)
 {
 	long flags = c->nr == SYS_recvfrom ? c->arg[3] : c->arg[2];
 
-	return (flags & (MSG_PEEK | MSG_ERRQUEUE)) == 0 && weft__iterative_serves(c->arg[0]);
+	return (flags & (MSG_PEEK | MSG_ERRQUEUE)) == 0 && weft__clients_send_to(c->arg[0]);
 }
 
 static bool may_split(long number)
 {
-	return weft__current == &weft__main_thread.task && !in_turn && at_wanted_port(number);
+	return weft__current == &weft__main_thread.task && !in_turn && weft__clients_wanted(number);
 }
 
 static bool is_split(const struct weft__call *c)
@@ -448,15 +356,9 @@ static bool is_split(const struct weft__call *c)
 	return c->nr == SYS_accept || c->nr == SYS_accept4 || takes_datagram(c);
 }
 
-bool weft__iterative_listens(long number)
-{
-	return weft__socket_option((int)number, SO_ACCEPTCONN) == 1 ||
-	       weft__iterative_serves(number);
-}
-
 bool weft__iterative_accepts(long number)
 {
-	return may_split(number) && weft__iterative_listens(number);
+	return may_split(number) && weft__clients_come_to(number);
 }
 
 /* In the main thread, *ret_copy is set: NULL if there is none. */

@@ -31,7 +31,7 @@ struct weft__thread;
 enum weft__iterative {
 	WEFT__ITERATIVE_NO,
 	WEFT__ITERATIVE_ALL,
-	WEFT__ITERATIVE_CHECK, /* and say who writes to what another has written (check.c) */
+	WEFT__ITERATIVE_CHECK, /* and say what two connections write to (statics.h) */
 	WEFT__ITERATIVE_PORTS, /* of listeners at some ports */
 };
 
@@ -40,9 +40,6 @@ void weft__iterative_set(unsigned int mode, const char *ports, unsigned int slic
 
 /** Whether a call that is about to wait for connections or datagrams is to wake weft up. */
 bool weft__iterative_wakes(void);
-
-/** Whether datagrams of a socket come from clients, and have the main thread split. */
-bool weft__iterative_serves(long number);
 
 /** Whether the main thread may be split. */
 extern bool weft__iterative_on;
@@ -71,9 +68,6 @@ enum weft__split {
 	WEFT__SPLIT_INTERRUPTED,
 };
 
-/** Whether clients come to a descriptor. */
-bool weft__iterative_listens(long number);
-
 /** Whether connections or datagrams of a descriptor have the running task split. */
 bool weft__iterative_accepts(long number);
 
@@ -97,17 +91,13 @@ bool weft__iterative_takes_over(void);
 int weft__iterative_accepted(void);
 
 /**
- * A call for a listener or a datagram socket begins, or one that polls it. A copy that has come back to its own ends here.
+ * A call for a listener or a datagram socket begins, or one that polls it. A copy that has come back
+ * to its own ends here.
  */
 void weft__iterative_comes_back(long number, bool polls);
 
 /** The listener that the running task comes from and ends at; -1: it is no copy. */
 int weft__iterative_listener(void);
-
-struct sockaddr;
-
-/** bind(2) has been made by the program: if it says where, datagrams there come from clients. */
-void weft__iterative_bound(int number, const struct sockaddr *address);
 
 /** The number of the copy that runs, which no other has had; 0: it is none. */
 unsigned long weft__iterative_copy(void);

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "clients.h"
 #include "iterative.h"
 #include "shim.h"
 
@@ -66,17 +67,17 @@ WAKES(weft__iterative_wakes(), accept, (int number, __SOCKADDR_ARG address, sock
 WAKES(weft__iterative_wakes(), accept4,
       (int number, __SOCKADDR_ARG address, socklen_t *bytes, int flags),
       (number, address, bytes, flags))
-WAKES_GIVING(ssize_t, weft__iterative_serves(number), recvfrom,
+WAKES_GIVING(ssize_t, weft__clients_send_to(number), recvfrom,
 	     (int number, void *buffer, size_t room, int flags, __SOCKADDR_ARG address,
 	      socklen_t *bytes),
 	     (number, buffer, room, flags, address, bytes))
 WEFT__SHARED ssize_t __recvfrom_chk(int number, void *buffer, size_t room, size_t object, int flags,
 				    __SOCKADDR_ARG address, socklen_t *bytes);
-WAKES_GIVING(ssize_t, weft__iterative_serves(number), __recvfrom_chk,
+WAKES_GIVING(ssize_t, weft__clients_send_to(number), __recvfrom_chk,
 	     (int number, void *buffer, size_t room, size_t object, int flags,
 	      __SOCKADDR_ARG address, socklen_t *bytes),
 	     (number, buffer, room, object, flags, address, bytes))
-WAKES_GIVING(ssize_t, weft__iterative_serves(number), recvmsg,
+WAKES_GIVING(ssize_t, weft__clients_send_to(number), recvmsg,
 	     (int number, struct msghdr *message, int flags), (number, message, flags))
 
 static bool polls_listener(const struct pollfd *fds, nfds_t n)
@@ -84,7 +85,7 @@ static bool polls_listener(const struct pollfd *fds, nfds_t n)
 	if (weft__iterative_on || !weft__iterative_wakes())
 		return false;
 	for (nfds_t i = 0; i < n; i++)
-		if ((fds[i].events & POLLIN) != 0 && weft__iterative_listens(fds[i].fd))
+		if ((fds[i].events & POLLIN) != 0 && weft__clients_come_to(fds[i].fd))
 			return true;
 	return false;
 }
@@ -94,7 +95,7 @@ static bool selects_listener(int n, const fd_set *set)
 	if (weft__iterative_on || !weft__iterative_wakes() || set == NULL || n > FD_SETSIZE)
 		return false;
 	for (int i = 0; i < n; i++)
-		if (FD_ISSET(i, set) && weft__iterative_listens(i))
+		if (FD_ISSET(i, set) && weft__clients_come_to(i))
 			return true;
 	return false;
 }
@@ -130,6 +131,6 @@ WEFT__SHARED int bind(int number, __CONST_SOCKADDR_ARG address, socklen_t bytes)
 		next = (int (*)(int, __CONST_SOCKADDR_ARG, socklen_t))dlsym(RTLD_NEXT, "bind");
 	result = next(number, address, bytes);
 	if (result == 0)
-		weft__iterative_bound(number, address.__sockaddr__);
+		weft__clients_bound(number, address.__sockaddr__);
 	return result;
 }
