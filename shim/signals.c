@@ -419,6 +419,10 @@ void weft__signal_keep(const siginfo_t *info, struct weft__ucontext *ucontext)
 	weft__process.attention = 1;
 	if (weft__current != NULL)
 		weft__current->attention = 1;
-	else
-		weft__hub_ring(weft__carrier_here());
+	/*
+	 * The first carrier's hub is to look: also when the kernel has chosen a kernel thread that runs the
+	 * first carrier no more, since the spare's does (crew.h), and waits elsewhere.
+	 */
+	if (weft__current == NULL || weft__carrier_here() != &weft__process)
+		weft__hub_ring(&weft__process);
 }
