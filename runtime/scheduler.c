@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "coroutine.h"
 #include "crew.h"
@@ -110,7 +111,12 @@ static struct weft__task *take(struct weft__queue *queue)
 
 void weft__task_init(struct weft__task *task, struct weft__carrier *carrier)
 {
-	*task = (struct weft__task){.carrier = carrier};
+	size_t bytes = sizeof(*task);
+
+	/* By libc, in 3 ns: GCC would make it `rep stos`, of which the beginning alone takes 10. */
+	__asm__("" : "+r"(bytes));
+	memset(task, 0, bytes);
+	task->carrier = carrier;
 	task->waiter.task = task;
 	weft__list_init(&task->waiter.link);
 	weft__list_init(&task->parked.link);

@@ -347,11 +347,13 @@ static void end_object_wait(struct weft__watcher *watcher)
 
 int weft__object_wait(struct weft_object *object, int64_t deadline_ns)
 {
-	struct object_wait one = {.watcher.ready = end_object_wait};
+	struct object_wait one;
 	int err;
 
 	if (object->ready)
 		return 0;
+	one.watcher.ready = end_object_wait;
+	one.wait.over = false;
 	weft__list_append(&object->watchers, &one.watcher.link);
 	err = weft__wait_in(NULL, &one.wait, deadline_ns);
 	weft__list_remove(&one.watcher.link);
@@ -360,10 +362,12 @@ int weft__object_wait(struct weft_object *object, int64_t deadline_ns)
 
 void weft__object_wait_firmly(struct weft_object *object)
 {
-	struct object_wait one = {.watcher.ready = end_object_wait};
+	struct object_wait one;
 
 	if (object->ready)
 		return;
+	one.watcher.ready = end_object_wait;
+	one.wait.over = false;
 	weft__list_append(&object->watchers, &one.watcher.link);
 	weft__wait_firmly(NULL, &one.wait);
 }

@@ -52,17 +52,27 @@ static bool begins(weft_task *self)
 	return err == 0;
 }
 
+/* Something that is to be cleaned up. */
+static bool has_left(const weft_task *self)
+{
+	return self->deferred != NULL || self->locals != NULL || self->timeouts != NULL;
+}
+
 void weft__say_ended(weft_task *self)
 {
-	weft__clean_up(self);
+	if (has_left(self))
+		weft__clean_up(self);
 	weft__enter();
 	if (self->killed && self->error == 0)
 		self->error = -ECANCELED;
 	__atomic_store_n(&self->ended, 1, __ATOMIC_RELEASE);
 	weft__object_set(&self->object, true);
 	weft__leave();
-	weft__call_links(self);
-	weft__clean_up(self); /* what they have left */
+	/* Nothing is linked to who has ended. */
+	if (self->links != NULL)
+		weft__call_links(self);
+	if (has_left(self)) /* the links */
+		weft__clean_up(self);
 }
 
 static void finish(weft_task *self)
