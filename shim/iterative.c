@@ -410,8 +410,11 @@ long weft__iterative_split(struct weft__call *c, long result)
 		note_accepted(c, result);
 		return result;
 	}
-	if (split_main(c->arg[0], &copy) == WEFT__SPLIT_MAIN)
+	if (split_main(c->arg[0], &copy) == WEFT__SPLIT_MAIN) {
+		/* The copy first: what it received may be in static data, and is gone with the next one. */
+		weft__yield();
 		return WEFT__AGAIN;
+	}
 	note_accepted(c, result);
 	return result;
 }

@@ -43,6 +43,7 @@ want git test -x /usr/bin/git
 want iperf test -x /usr/bin/iperf
 want ldap-utils test -x /usr/bin/ldapadd
 want slapd test -x /usr/sbin/slapd
+want rbldnsd test -x /usr/sbin/rbldnsd
 want stunnel4 test -x /usr/bin/stunnel4
 want mariadb-server test -x /usr/sbin/mariadbd
 want mariadb-client test -x /usr/bin/mariadb
