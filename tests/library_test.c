@@ -291,6 +291,29 @@ static struct outcome serve_iteratively(char *guest, char *setting, char *second
 	return outcome;
 }
 
+/* How often a text stands in another. */
+static int count_texts(const char *text, const char *part)
+{
+	int n = 0;
+
+	for (text = strstr(text, part); text != NULL; text = strstr(text + 1, part))
+		n++;
+	return n;
+}
+
+Test(library, static_objects_that_two_connections_write_to_are_named)
+{
+	struct outcome outcome =
+		serve_iteratively(GUEST_DIR "/statics", "WEFT_ITERATIVE=check", NULL);
+
+	cr_assert_str_eq(ending(&outcome), "exit 0", "stderr:\n%s", outcome.err);
+	cr_assert(count_texts(outcome.err, "the static object 'line'") == 1 &&
+			  count_texts(outcome.err, "the static object 'total'") == 1 &&
+			  count_lines(outcome.err) == 2,
+		  "stderr:\n%s", outcome.err);
+	forget_outcome(&outcome);
+}
+
 Test(library, where_connections_share_a_stack_there_is_one_carrier_and_one_line)
 {
 	struct outcome outcome = serve_iteratively(GUEST_DIR "/iterative_errno", "WEFT_ITERATIVE=1",
