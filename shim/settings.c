@@ -123,10 +123,11 @@ void weft__settings_turn_on(void)
 	weft__settings.carriers = read_setting(WEFT__SET_CARRIERS);
 	weft__iterative_set(read_setting(WEFT__SET_ITERATIVE), read_text(WEFT__SET_ITERATIVE),
 			    read_setting(WEFT__SET_SLICE_KB));
-	if (weft__iterative_checks()) { /* it sees each call, and members change at calls alone */
-		weft__settings.catch_mode = WEFT__CATCH_ONLY;
+	/* A copy of the main thread is that thread to libc: it changes for another at calls alone. */
+	if (weft__iterative_wakes())
 		weft__settings.preempt_ms = 0;
-	}
+	if (weft__iterative_checks()) /* it sees each call */
+		weft__settings.catch_mode = WEFT__CATCH_ONLY;
 	if (weft__settings.carriers == 0)
 		weft__settings.carriers = processors();
 	weft__settings.paths = read_setting(WEFT__SET_OFFLOAD_PATHS);

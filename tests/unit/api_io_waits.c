@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -66,9 +67,11 @@ static pid_t fork_sleeper(void)
 {
 	pid_t pid = fork();
 
-	if (pid == 0)
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody */
 		for (;;)
 			pause();
+	}
 	return pid;
 }
 
@@ -107,6 +110,7 @@ static void make_world(struct world *w)
 	w->listener = listen_here(&addr);
 	make_busy_listener(w);
 	snprintf(w->fifo, sizeof(w->fifo), "/tmp/weft-fifo-%d", getpid());
+	unlink(w->fifo); /* of one that was killed, and had the same id */
 	cr_assert_eq(mkfifo(w->fifo, 0600), 0);
 	cr_assert_eq(weft_selector_new(&w->selector), 0);
 	cr_assert_eq(weft_selector_register(w->selector, w->pipe[0], WEFT_IN, NULL), 0);
