@@ -41,6 +41,9 @@ struct weft_stream {
 int weft__stream_enter(weft_stream *stream);
 void weft__stream_leave(weft_stream *stream);
 
+/** The same for what may wait: also what weft__may_wait() returns, first. */
+int weft__stream_enter_wait(weft_stream *stream, int64_t deadline_ns);
+
 /** Be in a stream and have `in`; not entered then. Also -EBUSY, and what weft__may_wait() returns. */
 int weft__stream_begin_read(weft_stream *stream, int64_t deadline_ns);
 void weft__stream_end_read(weft_stream *stream);

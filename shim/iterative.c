@@ -85,6 +85,12 @@ static uintptr_t stack_end(void)
 	return weft__main_thread.stack_top;
 }
 
+/* What the stack holds from sp on. */
+static size_t bytes_from(const void *sp)
+{
+	return stack_end() - (uintptr_t)sp;
+}
+
 void weft__iterative_set(unsigned int mode, const char *list, unsigned int slice_kb)
 {
 	wanted_mode = mode;
@@ -143,7 +149,7 @@ static bool make_room(struct slice *slice, size_t bytes)
 /* Take what the stack holds from sp on. False: it is too much, or there is no memory. */
 static bool take_frames(struct slice *slice, void *sp)
 {
-	size_t bytes = stack_end() - (uintptr_t)sp;
+	size_t bytes = bytes_from(sp);
 
 	if (!make_room(slice, bytes))
 		return false;
@@ -167,16 +173,14 @@ static void put_frames(const struct slice *slice)
 /* What a copy has on the stack. The main thread is not served, but serves: it may have what it wants. */
 static bool is_too_large(const struct member *member)
 {
-	return member != &first &&
-	       stack_end() - (uintptr_t)member->thread->task.context.sp > most_slice_bytes;
+	return member != &first && bytes_from(member->thread->task.context.sp) > most_slice_bytes;
 }
 
 static void say_too_large(void)
 {
 	if (!said_too_large)
 		weft__say("a connection takes more than %zu KB of stack, or there is no memory for "
-			  "it: "
-			  "it is served alone (WEFT_ITERATIVE_SLICE_KB)",
+			  "it: it is served alone (WEFT_ITERATIVE_SLICE_KB)",
 			  most_slice_bytes / 1024);
 	said_too_large = true;
 }
@@ -328,11 +332,11 @@ struct split {
 static void split_here(void *arg)
 {
 	struct split *split = arg;
+	void *sp = weft__main_thread.task.context.sp;
 	struct weft__context nobody;
 
 	split->made =
-		stack_end() - (uintptr_t)weft__main_thread.task.context.sp <= most_slice_bytes &&
-		take_frames(&split->copy->member.slice, weft__main_thread.task.context.sp);
+		bytes_from(sp) <= most_slice_bytes && take_frames(&split->copy->member.slice, sp);
 	weft__context_leave(&nobody, &weft__main_thread.task.context);
 }
 
@@ -447,16 +451,21 @@ bool weft__iterative_takes_over(void)
 	return true;
 }
 
+static const struct member *member_here(void)
+{
+	return weft__iterative_on ? member_of(weft__current) : NULL;
+}
+
 int weft__iterative_accepted(void)
 {
-	const struct member *me = weft__iterative_on ? member_of(weft__current) : NULL;
+	const struct member *me = member_here();
 
 	return me == NULL ? -1 : (int)me->accepted;
 }
 
 int weft__iterative_listener(void)
 {
-	const struct member *me = weft__iterative_on ? member_of(weft__current) : NULL;
+	const struct member *me = member_here();
 
 	return me == NULL ? -1 : (int)me->listener;
 }
@@ -481,7 +490,7 @@ void weft__iterative_comes_back(long number, bool polls)
 
 unsigned long weft__iterative_copy(void)
 {
-	const struct member *me = weft__iterative_on ? member_of(weft__current) : NULL;
+	const struct member *me = member_here();
 
 	return me == NULL ? 0 : me->number;
 }

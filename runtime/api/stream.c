@@ -94,6 +94,13 @@ int weft__stream_enter(weft_stream *stream)
 	return 0;
 }
 
+int weft__stream_enter_wait(weft_stream *stream, int64_t deadline_ns)
+{
+	int err = weft__may_wait(deadline_ns);
+
+	return err != 0 ? err : weft__stream_enter(stream);
+}
+
 void weft__stream_leave(weft_stream *stream)
 {
 	if (--stream->users == 0 && stream->closed)
@@ -103,11 +110,8 @@ void weft__stream_leave(weft_stream *stream)
 
 int weft__stream_begin_read(weft_stream *stream, int64_t deadline_ns)
 {
-	int err = weft__may_wait(deadline_ns);
+	int err = weft__stream_enter_wait(stream, deadline_ns);
 
-	if (err != 0)
-		return err;
-	err = weft__stream_enter(stream);
 	if (err != 0)
 		return err;
 	if (stream->reading) {

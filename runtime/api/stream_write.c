@@ -100,10 +100,7 @@ int weft_stream_write(weft_stream *stream, const void *bytes, size_t size_bytes)
 
 	if ((bytes == NULL && size_bytes != 0) || size_bytes > SSIZE_MAX)
 		return -EINVAL;
-	err = weft__may_wait(0);
-	if (err != 0)
-		return err;
-	err = weft__stream_enter(stream);
+	err = weft__stream_enter_wait(stream, 0);
 	if (err != 0)
 		return err;
 	err = write_entered(stream, bytes, size_bytes);
@@ -144,11 +141,8 @@ static int drain(weft_stream *stream, int64_t deadline_ns)
 
 int weft_stream_drain(weft_stream *stream, int64_t deadline_ns)
 {
-	int err = weft__may_wait(deadline_ns);
+	int err = weft__stream_enter_wait(stream, deadline_ns);
 
-	if (err != 0)
-		return err;
-	err = weft__stream_enter(stream);
 	if (err != 0)
 		return err;
 	err = drain(stream, deadline_ns);
@@ -166,11 +160,8 @@ static void close_entered(weft_stream *stream)
 
 int weft_stream_write_eof(weft_stream *stream, int64_t deadline_ns)
 {
-	int err = weft__may_wait(deadline_ns);
+	int err = weft__stream_enter_wait(stream, deadline_ns);
 
-	if (err != 0)
-		return err;
-	err = weft__stream_enter(stream);
 	if (err != 0)
 		return err;
 	err = drain(stream, deadline_ns);
@@ -186,11 +177,8 @@ int weft_stream_write_eof(weft_stream *stream, int64_t deadline_ns)
 
 int weft_stream_close(weft_stream *stream, int64_t deadline_ns)
 {
-	int err = weft__may_wait(deadline_ns);
+	int err = weft__stream_enter_wait(stream, deadline_ns);
 
-	if (err != 0)
-		return err;
-	err = weft__stream_enter(stream);
 	if (err != 0)
 		return err;
 	err = drain(stream, deadline_ns);
