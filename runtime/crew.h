@@ -30,9 +30,10 @@ struct weft__crew {
 	struct weft__carrier *carrier[WEFT__MOST_CARRIERS];
 	unsigned int carriers;
 	struct weft__carrier *spare; /* one of them; NULL: there is none */
-	/* Two carriers have swapped their kernel threads: what else goes with these. */
-	void (*swapped)(struct weft__carrier *a, struct weft__carrier *b);
+	/* The two have swapped their kernel threads: what else goes with these. */
+	void (*swapped)(struct weft__carrier *spare, struct weft__carrier *caught);
 	struct weft__fd **descriptors; /* ready.c's; NULL until one is waited for */
+	uint32_t polls;                /* that have begun to wait (ready.c) */
 	unsigned int vain; /* looks of the spare that found all others asleep, in a row */
 	bool unwatched;    /* the spare sleeps until one of them wakes; atomic */
 	uint64_t asleep;   /* whose hub waits and is to be rung, a bit each by number; atomic */

@@ -325,6 +325,7 @@ static long wait_for_events(struct weft__carrier *carrier)
 	uint64_t until = sleep_until(carrier);
 	long n = 0;
 
+	carrier->asked = carrier->crew->polls;
 	if (until != 0 && fall_asleep(carrier))
 		n = sleep_for_events(carrier, until);
 	else if (weft__likely(!carrier->hub->deaf))
@@ -380,7 +381,7 @@ static void look_around(struct weft__carrier *carrier)
 		if (ptr == NULL)
 			run_loop = true;
 		else if (ptr != hub) /* nothing is done for the bell: having woken is all */
-			weft__ready_event(ptr, hub->events[i].events);
+			weft__ready_event(ptr, hub->events[i].events, carrier->asked);
 	}
 	if (run_loop)
 		uv_run(&hub->loop, UV_RUN_NOWAIT);

@@ -82,8 +82,13 @@ struct weft__fd *weft__fd_at(long number)
 	return fd;
 }
 
+static void tell(struct weft__poller *poller, uint32_t events, uint32_t asked)
+{
+	poller->events |= (int32_t)(poller->since - asked) > 0 ? UNTOLD : events;
+}
+
 /* Of several who wait, one may take what the others were told of. */
-static void wake_all(struct weft__link *waiting, uint32_t events)
+static void wake_all(struct weft__link *waiting, uint32_t events, uint32_t asked)
 {
 	if (waiting->next != waiting->prev)
 		events = UNTOLD;
@@ -93,7 +98,7 @@ static void wake_all(struct weft__link *waiting, uint32_t events)
 
 		weft__list_remove(&waiter->link);
 		if (waiter != &waiter->task->waiter)
-			weft__container(waiter, struct weft__poller, waiter)->events |= events;
+			tell(weft__container(waiter, struct weft__poller, waiter), events, asked);
 		weft__wake(waiter->task, 0);
 	}
 }
@@ -122,8 +127,8 @@ void weft__fd_forget(struct weft__fd *fd, int number)
 		home->registered--;
 	}
 	if (fd->linked && fd->kind != WEFT__FILE) {
-		wake_all(&fd->readers, UNTOLD);
-		wake_all(&fd->writers, UNTOLD);
+		wake_all(&fd->readers, UNTOLD, 0);
+		wake_all(&fd->writers, UNTOLD, 0);
 	}
 	*fd = (struct weft__fd){.generation = generation, .events = events};
 }
@@ -325,12 +330,14 @@ static void watch(struct weft__task *me, struct weft__poller *place, struct weft
 {
 	place->waiter.task = me;
 	place->events = 0;
+	place->since = me->carrier->crew->polls;
 	weft__list_append(waiting, &place->waiter.link);
 }
 
 /* Of each descriptor, whether it is watched: two places, the second of which may be empty. */
 static void watch_all(struct weft__task *me, const struct pollfd *fds, nfds_t n)
 {
+	me->carrier->crew->polls++;
 	for (nfds_t i = 0; i < n; i++) {
 		struct weft__poller *place = &me->pollers[2 * i];
 		struct weft__fd *fd = fds[i].fd < 0 ? NULL : weft__fd_peek(fds[i].fd);
@@ -407,7 +414,7 @@ bool weft__ready_none(const struct pollfd *fds, nfds_t n)
 	return true;
 }
 
-void weft__ready_event(struct weft__fd *fd, uint32_t events)
+void weft__ready_event(struct weft__fd *fd, uint32_t events, uint32_t asked)
 {
 	if (!fd->linked)
 		return;
@@ -415,7 +422,7 @@ void weft__ready_event(struct weft__fd *fd, uint32_t events)
 		fd->hung_up = true;
 	__atomic_store_n(&fd->events, one_more(fd), __ATOMIC_RELEASE);
 	if ((events & ~(uint32_t)EPOLLOUT) != 0)
-		wake_all(&fd->readers, events);
+		wake_all(&fd->readers, events, asked);
 	if ((events & (uint32_t)(EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
-		wake_all(&fd->writers, events);
+		wake_all(&fd->writers, events, asked);
 }

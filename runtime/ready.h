@@ -178,7 +178,11 @@ void weft__ready_release(struct weft__task *task);
  */
 int weft__ready_renew(int number, int events);
 
-/** For the hub: act on an event that epoll reported of a descriptor. */
-void weft__ready_event(struct weft__fd *fd, uint32_t events);
+/**
+ * For the hub: act on an event that epoll reported of a descriptor. It tells nothing to polls that
+ * have begun since the hub asked for it (`asked`): on another carrier what came may have been taken
+ * before, or the number be another file's.
+ */
+WEFT__SHARED void weft__ready_event(struct weft__fd *fd, uint32_t events, uint32_t asked);
 
 #endif

@@ -51,6 +51,7 @@ struct weft__waiter {
 struct weft__poller {
 	struct weft__waiter waiter;
 	uint32_t events; /* that woke it, as epoll(7) told them */
+	uint32_t since;  /* its number among the crew's polls */
 };
 
 /** A task's place in the parking lot (parking.h). */
@@ -104,7 +105,6 @@ struct weft__queue {
 struct weft__carrier {
 	struct weft__queue ready;
 	struct weft__queue stopped; /* their slice was over: READY, but not in the run queue yet */
-	bool in_handler;            /* the kernel's, whose end is to change the mask of signals */
 	bool held_up; /* a tick has found the running task computing, and others ready; atomic */
 	unsigned int passed; /* switches since one of them was let in, up to the last look; a tick
 				counts for many; valid while there are any; atomic */
@@ -123,6 +123,8 @@ struct weft__carrier {
 	struct weft__timers timers;
 	struct weft__context hub_context;
 	struct weft__hub *hub;
+	uint32_t
+		asked; /* the last of the crew's polls that had begun when the hub asked for events */
 	struct weft__task *remote; /* tasks woken by other threads, newest first; atomic */
 	unsigned int ringing;      /* other threads that are about to ring, or ring; atomic */
 	struct weft__crew *crew;

@@ -1,9 +1,9 @@
 /*
  * See accept_ring.h.
  *
- * A ring of one entry, which belongs to the carrier alone. What it is asked is answered while it is
- * asked: with IORING_ACCEPT_DONTWAIT nothing is left for later. So the entry is always the same, and
- * each call of io_uring_enter(2) finds its answer behind the one before.
+ * A ring of one entry, which whoever holds the crew's lock uses alone. What it is asked is answered
+ * while it is asked: with IORING_ACCEPT_DONTWAIT nothing is left for later. So the entry is always
+ * the same, and each call of io_uring_enter(2) finds its answer behind the one before.
  */
 #include "accept_ring.h"
 
@@ -11,6 +11,7 @@
 #include <linux/io_uring.h>
 #include <sys/mman.h>
 
+#include "crew.h"
 #include "denied.h"
 #include "descriptor.h"
 #include "raw.h"
@@ -64,7 +65,8 @@ static bool map_parts(long number, const struct io_uring_params *params)
 
 static bool make_ring(void)
 {
-	struct io_uring_params params = {.flags = SETUP_SINGLE_ISSUER | SETUP_NO_SQARRAY};
+	struct io_uring_params params = {.flags = SETUP_NO_SQARRAY |
+						  (weft__parallel ? 0 : SETUP_SINGLE_ISSUER)};
 	long number;
 
 	if (weft__denied[SYS_io_uring_setup] || weft__denied[SYS_mmap])

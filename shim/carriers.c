@@ -66,10 +66,13 @@ unsigned int weft__carriers_wanted(void)
 	return wanted;
 }
 
-static void swap_rest(struct weft__carrier *a, struct weft__carrier *b)
+/* The spare, whose kernel thread this is, goes on as one that is caught. */
+static void swap_rest(struct weft__carrier *spare, struct weft__carrier *caught)
 {
-	weft__handler_stacks_swap(a->number, b->number);
-	weft__preempt_swap(a->number, b->number);
+	weft__handler_stacks_swap(spare->number, caught->number);
+	weft__preempt_swap(spare->number, caught->number);
+	if (caught == &weft__process)
+		weft__mask_become_first();
 }
 
 /* The beginning of a carrier's kernel thread, whose own stack and thread pointer are left for good. */

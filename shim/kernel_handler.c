@@ -53,6 +53,8 @@ struct frame {
 	siginfo_t info;
 };
 
+__thread bool weft__in_handler __attribute__((tls_model("initial-exec")));
+
 static char first_stack[WEFT__HANDLER_STACK_BYTES] __attribute__((aligned(64)));
 static char *stacks[WEFT__MOST_CARRIERS] = {first_stack};
 
@@ -327,22 +329,22 @@ static bool handle_fault(struct weft__thread *me, siginfo_t *info, struct weft__
 /* What another carrier wants done: maybe to the mask, which the kernel takes from here. */
 static void do_errand(struct weft__ucontext *ucontext)
 {
-	struct weft__carrier *here = weft__carrier_here();
+	bool before = weft__in_handler;
 
-	here->in_handler = true;
-	weft__crew_do_errand(here);
-	here->in_handler = false;
+	weft__in_handler = true;
+	weft__crew_do_errand(weft__carrier_here());
+	weft__in_handler = before;
 	ucontext->mask = weft__mask_returning();
 }
 
 /* Take the lock, on the way into the program's code again. */
-static void lock_in_handler(struct weft__carrier *here, struct weft__ucontext *ucontext)
+static void lock_in_handler(struct weft__ucontext *ucontext)
 {
 	if (!weft__parallel)
 		return;
-	here->in_handler = true;
+	weft__in_handler = true;
 	weft__crew_lock();
-	here->in_handler = false;
+	weft__in_handler = false;
 	ucontext->mask = weft__mask_returning();
 }
 
@@ -417,7 +419,7 @@ void weft__on_kernel_signal(int signal, siginfo_t *info, void *ucontext)
 	/* The handler is weft's code, in the middle of the program's, or of the handler itself. */
 	before = weft__selector;
 	weft__select(WEFT__SELECT_PASS);
-	lock_in_handler(me->task.carrier, ucontext);
+	lock_in_handler(ucontext);
 	handle_signal(me, info, ucontext);
 	if (!me->task.inside) {
 		weft__unlock();

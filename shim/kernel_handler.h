@@ -3,6 +3,7 @@
 #define WEFT_KERNEL_HANDLER_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct weft__carrier;
@@ -23,6 +24,12 @@ long weft__handler_stack(unsigned int number, stack_t *ret_stack);
 
 /** Two carriers have swapped their kernel threads, which keep their stacks. */
 void weft__handler_stacks_swap(unsigned int a, unsigned int b);
+
+/**
+ * Whether the caller, an errand say, is run by the handler: the mask of its kernel thread is then
+ * what it goes back to.
+ */
+extern __thread bool weft__in_handler __attribute__((tls_model("initial-exec")));
 
 /** Have the handler come to a carrier's kernel thread, to look at attention and errand. */
 void weft__come_to(struct weft__carrier *carrier);

@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "carriers.h"
+#include "kernel_handler.h"
 #include "memory.h"
 #include "shim.h"
 #include "signals.h"
@@ -59,7 +60,8 @@ uint64_t weft__mask_here(void)
 
 static void open_first(struct weft__carrier *first)
 {
-	if (!first->in_handler)
+	(void)first;
+	if (!weft__in_handler)
 		weft__mask_open();
 }
 
@@ -214,6 +216,12 @@ void weft__mask_open(void)
 	uint64_t mask = note(weft__mask_here());
 
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+}
+
+void weft__mask_become_first(void)
+{
+	kernel_mask = weft__mask_common();
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &kernel_mask, NULL, sizeof(kernel_mask));
 }
 
 void weft__mask_close(void)

@@ -79,6 +79,9 @@ uint64_t weft__mask_here(void);
 /** Give the kernel thread that mask: after its handler, or weft__mask_close(). */
 void weft__mask_open(void);
 
+/** The calling kernel thread goes on as the first carrier's: give it the mask of that. */
+void weft__mask_become_first(void);
+
 /** Let no signal in but the faults that guarded accesses have. */
 void weft__mask_close(void);
 

@@ -29,6 +29,7 @@
 #include "file.h"
 #include "futex.h"
 #include "hub.h"
+#include "kernel_handler.h"
 #include "iterative.h"
 #include "loaded.h"
 #include "mask.h"
@@ -432,9 +433,16 @@ static void begin_create(uintptr_t entry, bool is_program_s)
 
 static void end_create(void)
 {
+	struct weft__task *me = weft__current;
+
 	weft__creating_thread = false;
-	if (weft__current != NULL)
-		weft__mask_tell_kernel();
+	if (me == NULL)
+		return;
+	weft__go_inside(me);
+	weft__mask_tell_kernel();
+	weft__go_outside(me);
+	if (me->attention) /* what has come meanwhile */
+		weft__come_to(me->carrier);
 }
 
 static int create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg,

@@ -9,20 +9,41 @@
 #define ROUNDS 12
 #define TICKERS 6
 #define TICKS 5
+#define SIGNALS 20
 #define ECHOES 4
 #define MESSAGES 50
 
 static made_call *made_read;
 static int release[2];
 static int pairs[ECHOES][2];
-static volatile int in_call;
+static volatile int in_call, arrived;
 
 static void *wait_unseen(void *arg)
 {
+	sigset_t all;
 	char byte;
 
+	sigfillset(&all);
+	check(pthread_sigmask(SIG_SETMASK, &all, NULL) == 0);
 	in_call = 1;
 	return made(made_read, release[0], &byte, 1) == 1 ? arg : NULL;
+}
+
+static void arrive(int signal)
+{
+	(void)signal;
+	arrived++;
+}
+
+/* A signal for the process comes to who admits it, whoever is in that call. */
+static void *send_signals(void *arg)
+{
+	for (int i = 1; i <= SIGNALS; i++) {
+		check(kill(getpid(), SIGUSR1) == 0);
+		while (arrived < i)
+			sched_yield();
+	}
+	return arg;
 }
 
 static void *tick(void *arg)
@@ -57,10 +78,10 @@ static void *ask(void *arg)
 /* Half of the others are there before the call, half come during it; then it may end. */
 static void be_caught(int round)
 {
-	pthread_t waiter, tickers[TICKERS], asking[ECHOES], echoing[ECHOES];
+	pthread_t waiter, sender, tickers[TICKERS], asking[ECHOES], echoing[ECHOES];
 	char byte = 'y';
 
-	in_call = 0;
+	in_call = arrived = 0;
 	for (int i = 0; i < ECHOES; i++)
 		echoing[i] = start(echo, &pairs[i][0]);
 	for (int i = 0; i < TICKERS / 2; i++)
@@ -78,12 +99,17 @@ static void be_caught(int round)
 	}
 	for (int i = 0; i < TICKERS; i++)
 		finish(tickers[i]);
+	sender = start(send_signals, NULL);
+	finish(sender);
 	check(write(release[1], &byte, 1) == 1);
 	say("round %d: %s", round, finish(waiter) != NULL ? "all went on" : "wrong");
 }
 
 int main(void)
 {
+	struct sigaction action = {.sa_handler = arrive, .sa_flags = SA_RESTART};
+
+	check(sigaction(SIGUSR1, &action, NULL) == 0);
 	made_read = make_call(SYS_read);
 	check(pipe(release) == 0);
 	for (int i = 0; i < ECHOES; i++)

@@ -1,7 +1,10 @@
 /* Waiting for any of several descriptors. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <unistd.h>
+
+#include "crew.h"
 
 #include "ready.h"
 #include "unit.h"
@@ -115,4 +118,38 @@ TaskTest(ready_any, a_descriptor_may_be_named_twice)
 
 	cr_assert_eq(weft__ready_wait_any(twice, 2, 0), 0);
 	cr_assert(weft__list_empty(&weft__fd_at(ends[0])->readers));
+}
+
+static struct pollfd pipe_end;
+
+static void wait_for_pipe(void *ret_result)
+{
+	*(int *)ret_result = weft__ready_wait_any(&pipe_end, 1, 0);
+}
+
+/* What a wait for a pipe comes to by an event that was asked for before it began, or after. */
+static int tell_of_bytes(bool before)
+{
+	struct weft__fd *fd = weft__fd_at(pipe_end.fd);
+	uint32_t asked = weft__current->carrier->crew->polls;
+	int result = -1;
+	struct weft__task *task = spawn_inner(wait_for_pipe, &result);
+
+	weft_yield();
+	weft__ready_event(fd, EPOLLIN, before ? asked : asked + 1);
+	join_inner(task);
+	return result;
+}
+
+TaskTest(ready_any, an_event_tells_nothing_to_a_wait_that_has_begun_since_it_was_asked_for)
+{
+	int ends[2];
+
+	make_pipe(ends);
+	pipe_end = (struct pollfd){.fd = ends[0], .events = POLLIN};
+	weft__fd_at(ends[0])->kind = WEFT__PIPE;
+	cr_assert_eq(weft__ready_wait_any(&pipe_end, 1, 0), -EAGAIN);
+
+	cr_assert_eq(tell_of_bytes(true), 0);
+	cr_assert_eq(tell_of_bytes(false), 1);
 }
