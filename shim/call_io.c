@@ -76,12 +76,12 @@ static long read_other(struct weft__call *c, weft__try *try)
 	return when_ready(c, POLLIN);
 }
 
-static long read_signals(struct weft__call *c)
+static long read_signals(struct weft__call *c, weft__try *try)
 {
 	long result;
 
 	weft__signalfd_watch(true);
-	result = when_ready(c, POLLIN);
+	result = read_other(c, try);
 	weft__signalfd_watch(false);
 	return result;
 }
@@ -130,7 +130,7 @@ long on_read(struct weft__call *c)
 	case WEFT__OTHER:
 		return read_other(c, try_read);
 	case WEFT__SIGNALFD:
-		return read_signals(c);
+		return read_signals(c, try_read);
 	case WEFT__UNPOLLED:
 		return read_elsewhere(c);
 	case WEFT__FILE:
@@ -158,7 +158,7 @@ long on_readv(struct weft__call *c)
 	case WEFT__OTHER:
 		return read_other(c, try_readv);
 	case WEFT__SIGNALFD:
-		return read_signals(c);
+		return read_signals(c, try_readv);
 	case WEFT__UNPOLLED:
 		return read_elsewhere(c);
 	case WEFT__FILE:

@@ -17,6 +17,9 @@
 #include "shim.h"
 #include "statics.h"
 
+/* Whom the kernel keeps for so long is in no signal's reach: a page of a dead file server, say. */
+#define LONG_NS 20000000U
+
 struct weft__crew weft__crew;
 bool weft__careful;
 
@@ -71,8 +74,7 @@ static void swap_rest(struct weft__carrier *spare, struct weft__carrier *caught)
 {
 	weft__handler_stacks_swap(spare->number, caught->number);
 	weft__preempt_swap(spare->number, caught->number);
-	if (caught == &weft__process)
-		weft__mask_become_first();
+	weft__mask_become(caught);
 }
 
 /* The beginning of a carrier's kernel thread, whose own stack and thread pointer are left for good. */
@@ -170,25 +172,40 @@ static void send_on_errand(struct weft__carrier *carrier)
 	weft__come_to(carrier);
 }
 
-/* Mostly short: who is in the program's code or waits for the lock does its errand at once. */
-static void await_errands(void)
+/*
+ * Mostly short: who is in the program's code or waits for the lock does its errand at once. False: it
+ * has taken too long, which it may when there is a limit.
+ */
+static bool await_errands(uint64_t limit_ns)
 {
+	uint64_t until = limit_ns == 0 ? UINT64_MAX : weft__now_ns() + limit_ns;
 	struct timespec pause = {0, 50000};
 	unsigned int left;
 
 	while ((left = __atomic_load_n(&errands_left, __ATOMIC_ACQUIRE)) != 0) {
+		if (weft__now_ns() > until)
+			return false;
 		if (weft__denied[SYS_futex])
 			__builtin_ia32_pause();
 		else
 			weft__raw(SYS_futex, &errands_left, FUTEX_WAIT_PRIVATE, left, &pause);
 	}
+	return true;
 }
 
 void weft__errand_for(struct weft__carrier *carrier, weft__errand *errand)
 {
+	weft__errand *sent = do_errand;
+
 	errand_now = errand;
 	send_on_errand(carrier);
-	await_errands();
+	if (await_errands(LONG_NS))
+		return;
+	if (__atomic_compare_exchange_n(&carrier->errand, &sent, NULL, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_RELAXED))
+		__atomic_sub_fetch(&errands_left, 1, __ATOMIC_RELEASE);
+	else
+		await_errands(0);
 }
 
 static void send_others(weft__errand *errand)
@@ -201,7 +218,7 @@ static void send_others(weft__errand *errand)
 	for (unsigned int i = 0; i < weft__crew.carriers; i++)
 		if (weft__crew.carrier[i] != here)
 			send_on_errand(weft__crew.carrier[i]);
-	await_errands();
+	await_errands(0);
 }
 
 static const struct weft__call *call_now;

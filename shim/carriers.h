@@ -27,7 +27,10 @@ unsigned int weft__carriers_wanted(void);
 int weft__carriers_make(unsigned int wanted, int (*make_hub)(struct weft__carrier *carrier));
 int weft__carriers_run(void);
 
-/** Have a carrier's kernel thread do something of itself, and wait until it has. Context: the lock. */
+/**
+ * Have a carrier's kernel thread do something of itself, and wait until it has, unless the kernel does not
+ * let it. Context: the lock.
+ */
 void weft__errand_for(struct weft__carrier *carrier, weft__errand *errand);
 
 /** Have all carriers but the caller's make a call, each for its own kernel thread. Context: the lock. */

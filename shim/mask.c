@@ -14,6 +14,8 @@
 static struct weft__mask_group first_group;
 static struct weft__link waiting = {&waiting, &waiting}; /* by their `waits` */
 static uint64_t kernel_mask; /* what the first carrier has, as far as weft has set it */
+/* What the spare has if its kernel thread was the first one's; else all, of what may come to a process. */
+static uint64_t left_mask = UINT64_MAX;
 
 uint64_t weft__mask_in_handler(void)
 {
@@ -58,21 +60,33 @@ uint64_t weft__mask_here(void)
 	return is_first() ? weft__mask_common() : weft__mask_of_others();
 }
 
-static void open_first(struct weft__carrier *first)
+static void open_here(struct weft__carrier *here)
 {
-	(void)first;
+	(void)here;
 	if (!weft__in_handler)
 		weft__mask_open();
 }
 
-void weft__mask_tell_kernel(void)
+static void have_open(struct weft__carrier *carrier)
 {
-	if (weft__mask_common() == kernel_mask)
-		return;
-	if (is_first())
+	const struct weft__carrier *here = weft__carrier_here();
+
+	if (here == NULL || here == carrier)
 		weft__mask_open();
 	else
-		weft__errand_for(&weft__process, open_first);
+		weft__errand_for(carrier, open_here);
+}
+
+void weft__mask_tell_kernel(void)
+{
+	uint64_t common = weft__mask_common();
+
+	if (weft__unlikely((common & ~left_mask) != 0)) {
+		left_mask = UINT64_MAX;
+		have_open(weft__crew.spare);
+	}
+	if (common != kernel_mask)
+		have_open(&weft__process);
 }
 
 static void enter(struct weft__mask_group *group, struct weft__thread *thread)
@@ -122,6 +136,7 @@ void weft__mask_begin(struct weft__thread *only)
 	}
 	weft__list_init(&waiting);
 	weft__raw(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &kernel_mask, sizeof(kernel_mask));
+	left_mask = UINT64_MAX;
 	enter(group_of(kernel_mask), only);
 }
 
@@ -208,6 +223,8 @@ static uint64_t note(uint64_t mask)
 {
 	if (is_first())
 		kernel_mask = mask;
+	else if (weft__carrier_here() == weft__crew.spare)
+		left_mask = UINT64_MAX;
 	return mask;
 }
 
@@ -218,10 +235,15 @@ void weft__mask_open(void)
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
 
-void weft__mask_become_first(void)
+void weft__mask_become(const struct weft__carrier *caught)
 {
-	kernel_mask = weft__mask_common();
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &kernel_mask, NULL, sizeof(kernel_mask));
+	bool first = caught == &weft__process;
+	uint64_t mask = first ? weft__mask_common() : weft__mask_of_others();
+
+	left_mask = first ? kernel_mask : UINT64_MAX;
+	if (first)
+		kernel_mask = mask;
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
 
 void weft__mask_close(void)

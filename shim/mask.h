@@ -19,6 +19,7 @@
 
 #include "list.h"
 
+struct weft__carrier;
 struct weft__thread;
 
 struct weft__mask_group {
@@ -79,8 +80,11 @@ uint64_t weft__mask_here(void);
 /** Give the kernel thread that mask: after its handler, or weft__mask_close(). */
 void weft__mask_open(void);
 
-/** The calling kernel thread goes on as the first carrier's: give it the mask of that. */
-void weft__mask_become_first(void);
+/**
+ * The calling kernel thread, the spare's, goes on as that of a caught carrier: give it the mask of that.
+ * The one that is caught keeps its own while that makes no difference.
+ */
+void weft__mask_become(const struct weft__carrier *caught);
 
 /** Let no signal in but the faults that guarded accesses have. */
 void weft__mask_close(void);

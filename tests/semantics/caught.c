@@ -46,6 +46,20 @@ static void *send_signals(void *arg)
 	return arg;
 }
 
+/* What all block stays pending, though whoever is in that call may have come there with another mask. */
+static void block_and_take(void)
+{
+	siginfo_t info;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	check(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+	check(kill(getpid(), SIGUSR2) == 0);
+	check(sigwaitinfo(&set, &info) == SIGUSR2);
+	check(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0);
+}
+
 static void *tick(void *arg)
 {
 	struct timespec pause = {0, 2000000};
@@ -101,6 +115,7 @@ static void be_caught(int round)
 		finish(tickers[i]);
 	sender = start(send_signals, NULL);
 	finish(sender);
+	block_and_take();
 	check(write(release[1], &byte, 1) == 1);
 	say("round %d: %s", round, finish(waiter) != NULL ? "all went on" : "wrong");
 }
