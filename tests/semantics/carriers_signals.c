@@ -125,7 +125,7 @@ static pthread_t pair[2];
 static void *signal_in_turn(void *number)
 {
 	begin(number);
-	while (atomic_load(&begun) < 2)
+	while (atomic_load(&begun) < 3)
 		;
 	for (int i = 1; i <= TURNS; i++) {
 		if (mine == 0)
@@ -145,6 +145,7 @@ static void signal_each_other(void)
 		atomic_store(&handled[i], 0);
 	for (intptr_t i = 0; i < 2; i++)
 		pair[i] = start(signal_in_turn, (void *)i);
+	atomic_fetch_add(&begun, 1); /* each is known to the other now */
 	for (int i = 0; i < 2; i++)
 		finish(pair[i]);
 	say("two signalled each other: %d %d", atomic_load(&handled[0]), atomic_load(&handled[1]));
