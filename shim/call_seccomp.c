@@ -75,8 +75,6 @@ static void make_do(void)
 		what = "kernel threads make the calls that wait";
 	if (weft__denied[SYS_rt_sigreturn])
 		more = "a thread that computes is not preempted";
-	if (gave_up && weft__parallel)
-		more = "with several carriers threads may wait for ever";
 	if (!weft__denied[SYS_write])
 		say_what_happens(what, more);
 }
@@ -115,12 +113,8 @@ static long install_with_threads(const struct weft__call *c, long flags,
 {
 	long result;
 
-	if (weft__parallel) {
-		if ((flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0)
-			flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
-		weft__offload_retire();
-		return install_for_all(c, flags);
-	}
+	if (weft__parallel && (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0)
+		flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
 	if ((flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0 && !weft__offload_makes(denied)) {
 		if (weft__offload_makes(weft__denied))
 			weft__offload_reserve(weft__crew_tasks(&weft__crew));
@@ -129,7 +123,15 @@ static long install_with_threads(const struct weft__call *c, long flags,
 			return result;
 	}
 	weft__offload_retire();
-	return install(c);
+	return weft__parallel ? install_for_all(c, flags) : install(c);
+}
+
+/* Have the other hubs wait for the lock: one that may not ask epoll any more is woken by other means. */
+static void rouse_hubs(void)
+{
+	for (unsigned int i = 0; i < weft__crew.carriers; i++)
+		if (weft__crew.carrier[i] != weft__carrier_here())
+			weft__hub_ring(weft__crew.carrier[i]);
 }
 
 /* Let those who are ready run on, out of handlers that could be given up under them, mostly. */
@@ -158,6 +160,7 @@ static long set_filter(const struct weft__call *c, long flags)
 	let_others_out();
 	preempted = denied[SYS_rt_sigreturn] && weft__preempt_end();
 	weft__signal_from_self(SIGSYS, SI_USER); /* it keeps the user's id for later */
+	rouse_hubs();
 	result = install_with_threads(c, flags, denied);
 	if (is_refused(result, flags)) {
 		if (preempted)

@@ -89,6 +89,7 @@ static void run_carrier(void *arg)
 	weft__handler_stack(carrier->number, &stack);
 	weft__raw(SYS_sigaltstack, &stack, NULL);
 	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	weft__hub_of = carrier; /* it does errands from here on */
 	weft__lock();
 	weft__context_leave(&none, &carrier->hub_context);
 }

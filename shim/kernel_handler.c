@@ -85,7 +85,7 @@ void weft__come_to(struct weft__carrier *carrier)
 {
 	siginfo_t info = weft__signal_from_self(WEFT__SIGNAL_SETXID, SI_QUEUE);
 
-	if (weft__denied[SYS_rt_tgsigqueueinfo])
+	if (weft__denied[SYS_rt_tgsigqueueinfo] || weft__denied[SYS_rt_sigreturn])
 		return;
 	info.si_value.sival_ptr = &weft__process;
 	weft__raw(SYS_rt_tgsigqueueinfo, info.si_pid, carrier->kernel_thread, info.si_signo, &info);
