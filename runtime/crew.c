@@ -267,8 +267,7 @@ uint64_t weft__crew_watches_until(struct weft__carrier *spare)
 	return weft__now_ns() + WATCH_NS;
 }
 
-/* Whether a kernel thread waits in the kernel: its state in /proc, proc(5). */
-static bool waits_in_kernel(int kernel_thread)
+char weft__crew_state(int kernel_thread)
 {
 	char path[64] = "/proc/self/task/", text[256], digits[16];
 	size_t at = strlen(path), n = 0;
@@ -276,7 +275,7 @@ static bool waits_in_kernel(int kernel_thread)
 	long file, got;
 
 	if (weft__denied[SYS_openat] || weft__denied[SYS_read] || weft__denied[SYS_close])
-		return false;
+		return '?';
 	for (; kernel_thread > 0; kernel_thread /= 10)
 		digits[n++] = (char)('0' + kernel_thread % 10);
 	while (n > 0)
@@ -284,12 +283,19 @@ static bool waits_in_kernel(int kernel_thread)
 	strcpy(path + at, "/stat");
 	file = weft__raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (file < 0)
-		return false;
+		return '?';
 	got = weft__raw(SYS_read, file, text, sizeof(text) - 1);
 	weft__raw(SYS_close, file);
 	text[got < 0 ? 0 : got] = '\0';
 	state = strrchr(text, ')');
-	return state != NULL && state[1] == ' ' && (state[2] == 'S' || state[2] == 'D');
+	return state != NULL && state[1] == ' ' ? state[2] : '?';
+}
+
+static bool waits_in_kernel(int kernel_thread)
+{
+	char state = weft__crew_state(kernel_thread);
+
+	return state == 'S' || state == 'D';
 }
 
 /* Whether somebody could go on if only the carrier did. */

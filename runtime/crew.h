@@ -79,6 +79,12 @@ WEFT__SHARED void weft__crew_rouse(struct weft__carrier *carrier);
 /** Forget all carriers but the first: for a child after fork(2). */
 WEFT__SHARED void weft__crew_forked(struct weft__crew *crew);
 
+/**
+ * The state of a kernel thread, proc(5): S waits in the kernel, D does and is in no signal's reach; ?
+ * is not known.
+ */
+WEFT__SHARED char weft__crew_state(int kernel_thread);
+
 /** What a kernel thread does of itself when another carrier asks for it. Context: that thread. */
 WEFT__SHARED void weft__crew_do_errand(struct weft__carrier *here);
 

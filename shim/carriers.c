@@ -17,7 +17,7 @@
 #include "shim.h"
 #include "statics.h"
 
-/* Whom the kernel keeps for so long is in no signal's reach: a page of a dead file server, say. */
+/* How often to look whether who does not come can come. */
 #define LONG_NS 20000000U
 
 struct weft__crew weft__crew;
@@ -194,19 +194,23 @@ static bool await_errands(uint64_t limit_ns)
 	return true;
 }
 
-void weft__errand_for(struct weft__carrier *carrier, weft__errand *errand)
+/* The kernel keeps it, for a page of a dead file server, say. */
+static void withdraw_errand(struct weft__carrier *carrier)
 {
 	weft__errand *sent = do_errand;
 
-	errand_now = errand;
-	send_on_errand(carrier);
-	if (await_errands(LONG_NS))
-		return;
 	if (__atomic_compare_exchange_n(&carrier->errand, &sent, NULL, false, __ATOMIC_ACQ_REL,
 					__ATOMIC_RELAXED))
 		__atomic_sub_fetch(&errands_left, 1, __ATOMIC_RELEASE);
-	else
-		await_errands(0);
+}
+
+void weft__errand_for(struct weft__carrier *carrier, weft__errand *errand)
+{
+	errand_now = errand;
+	send_on_errand(carrier);
+	while (!await_errands(LONG_NS))
+		if (weft__crew_state(carrier->kernel_thread) == 'D')
+			withdraw_errand(carrier);
 }
 
 static void send_others(weft__errand *errand)
