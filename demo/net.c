@@ -82,11 +82,15 @@ int accept_next(int listener)
 
 int start_thread(void *(*run)(void *arg), void *arg)
 {
+	pthread_attr_t detached;
 	pthread_t thread;
-	int err = pthread_create(&thread, NULL, run, arg);
+	int err;
 
-	if (err == 0)
-		pthread_detach(thread);
+	/* Not later: glibc's pthread_detach() may look at a thread that has just ended, and is gone. */
+	pthread_attr_init(&detached);
+	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+	err = pthread_create(&thread, &detached, run, arg);
+	pthread_attr_destroy(&detached);
 	return err;
 }
 

@@ -52,9 +52,12 @@ int main(void)
 {
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	struct pollfd one = {.fd = listener, .events = POLLIN};
-	pthread_t clients[CLIENTS];
+	pthread_t clients[CLIENTS], server;
+	pthread_attr_t detached;
 	socklen_t bytes = sizeof(at);
 
+	check(pthread_attr_init(&detached) == 0);
+	check(pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED) == 0);
 	at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	check(bind(listener, (struct sockaddr *)&at, sizeof(at)) == 0);
 	check(listen(listener, CLIENTS) == 0);
@@ -67,7 +70,8 @@ int main(void)
 		check(poll(&one, 1, -1) == 1);
 		number = accept(listener, NULL, NULL);
 		if (number >= 0) {
-			check(pthread_detach(start(serve, (void *)(intptr_t)number)) == 0);
+			check(pthread_create(&server, &detached, serve, (void *)(intptr_t)number) ==
+			      0);
 			accepted++;
 		} else {
 			check(errno == EAGAIN);
