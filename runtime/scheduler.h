@@ -123,8 +123,7 @@ struct weft__carrier {
 	struct weft__timers timers;
 	struct weft__context hub_context;
 	struct weft__hub *hub;
-	uint32_t
-		asked; /* the last of the crew's polls that had begun when the hub asked for events */
+	uint32_t asked; /* how many of the crew's polls had begun when it last asked for events */
 	struct weft__task *remote; /* tasks woken by other threads, newest first; atomic */
 	unsigned int ringing;      /* other threads that are about to ring, or ring; atomic */
 	struct weft__crew *crew;

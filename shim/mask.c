@@ -228,29 +228,31 @@ static uint64_t note(uint64_t mask)
 	return mask;
 }
 
+static void give_kernel(uint64_t mask)
+{
+	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+}
+
 void weft__mask_open(void)
 {
-	uint64_t mask = note(weft__mask_here());
-
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	give_kernel(note(weft__mask_here()));
 }
 
 void weft__mask_become(const struct weft__carrier *caught)
 {
-	bool first = caught == &weft__process;
-	uint64_t mask = first ? weft__mask_common() : weft__mask_of_others();
-
-	left_mask = first ? kernel_mask : UINT64_MAX;
-	if (first)
-		kernel_mask = mask;
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	if (caught != &weft__process) {
+		left_mask = UINT64_MAX;
+		give_kernel(weft__mask_of_others());
+		return;
+	}
+	left_mask = kernel_mask;
+	kernel_mask = weft__mask_common();
+	give_kernel(kernel_mask);
 }
 
 void weft__mask_close(void)
 {
-	uint64_t mask = note(weft__mask_in_handler());
-
-	weft__raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	give_kernel(note(weft__mask_in_handler()));
 }
 
 uint64_t weft__mask_returning(void)
