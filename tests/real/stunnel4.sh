@@ -96,6 +96,14 @@ reopen() {
 		says "$dir/server.events" 5 'accepted connection'
 }
 
+# all_closed NAME: by its logs, each connection it accepted has ended. At SIGTERM it joins the threads
+# it has then; of one that ends by itself just then it logs that the join failed, on any library.
+all_closed() {
+	cat "$dir/$1".events* >"$dir/seen"
+	[ "$(grep -c 'accepted connection' "$dir/seen")" = \
+		"$(grep -c -E 'Connection (reset|closed)\b' "$dir/seen")" ]
+}
+
 # errors NAME: what went wrong, by its logs; that nobody staples is an error to version 5.72 and later
 errors() {
 	cat "$dir/$1".events* | sed -n 's/^.* LOG[0-3]\[[^]]*\]: //p' |
@@ -147,6 +155,8 @@ check "a server of no known authority gets no byte" \
 held_through_reload
 check "SIGUSR1 opens another log" reopen
 check "and 20 more connections" /usr/bin/python3 "$peers" turned "$near" 20
+check "each connection has ended at the client" wait_until all_closed client
+check "and at the server" wait_until all_closed server
 stops "$near_end" TERM
 stops "$far_end" TERM
 check "the server had no errors but the four it refused" only_refusals server 4
