@@ -115,14 +115,16 @@ void weft__crew_unlock(void)
 
 long weft__crew_raw(long nr, long a, long b, long c, long d, long e, long f)
 {
-	bool held = weft__holds_lock;
+	struct weft__carrier *here = weft__carrier_here();
 	long result;
 
-	if (held)
-		weft__crew_unlock();
+	if (!weft__holds_lock || here == NULL)
+		return weft__raw6(nr, a, b, c, d, e, f);
+	__atomic_add_fetch(&here->out, 1, __ATOMIC_RELAXED);
+	weft__crew_unlock();
 	result = weft__raw6(nr, a, b, c, d, e, f);
-	if (held)
-		weft__crew_lock();
+	__atomic_sub_fetch(&here->out, 1, __ATOMIC_RELAXED);
+	weft__crew_lock();
 	return result;
 }
 

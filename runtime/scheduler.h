@@ -130,6 +130,8 @@ struct weft__carrier {
 	unsigned int number;  /* in its crew */
 	int kernel_thread;    /* the id of its kernel thread; 0: not known */
 	weft__errand *errand; /* for its kernel thread; NULL: none; atomic */
+	unsigned int
+		out; /* kernel threads that make a call without the lock, or are about to; atomic */
 	void (*attend)(struct weft__carrier *carrier); /* the hub calls it when `attention` */
 	volatile int attention;                        /* atomic for who is another thread */
 	bool (*wanted)(struct weft__task *me); /* whether the running task's `attention` is for

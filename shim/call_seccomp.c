@@ -126,12 +126,22 @@ static long install_with_threads(const struct weft__call *c, long flags,
 	return weft__parallel ? install_for_all(c, flags) : install(c);
 }
 
-/* Have the other hubs wait for the lock: one that may not ask epoll any more is woken by other means. */
+/*
+ * Have the other hubs wait for the lock: one that may not ask epoll any more is woken by other means.
+ * Who has chosen a call before may be about to make it. Asleep, it has begun it: then it is let end.
+ */
 static void rouse_hubs(void)
 {
-	for (unsigned int i = 0; i < weft__crew.carriers; i++)
-		if (weft__crew.carrier[i] != weft__carrier_here())
-			weft__hub_ring(weft__crew.carrier[i]);
+	for (unsigned int i = 0; i < weft__crew.carriers; i++) {
+		struct weft__carrier *carrier = weft__crew.carrier[i];
+
+		if (carrier == weft__carrier_here())
+			continue;
+		weft__hub_ring(carrier);
+		while (__atomic_load_n(&carrier->out, __ATOMIC_ACQUIRE) != 0 &&
+		       weft__crew_state(carrier->kernel_thread) == 'R')
+			weft__raw(SYS_sched_yield);
+	}
 }
 
 /* Let those who are ready run on, out of handlers that could be given up under them, mostly. */
