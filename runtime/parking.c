@@ -27,6 +27,10 @@
  * was woken for it has a turn: for ever, if it always does. Kernel threads would run on another
  * processor, or be preferred for having slept. Here a bucket counts those who come back to the word
  * they were just woken from, and when they are many, a wake costs the waker a turn.
+ *
+ * Of those who wait for a lock each wakes the next one after its own turn, and who finds the lock
+ * free wakes nobody. So in the order of the run queue the last of a thousand would wait for a
+ * thousand rounds of that. Who is woken alone, with others behind it, is an heir (scheduler.h).
  */
 #include "parking.h"
 
@@ -331,6 +335,7 @@ long weft__lot_wait(uintptr_t address, uint32_t expected, uint32_t bitset, uint6
 	unlock(bucket);
 
 	result = weft__park(deadline_ns);
+	me->heir = 0;
 	if (result == 0 && me->parked.state == WOKEN)
 		return 0;
 	return settle(me, result);
@@ -345,13 +350,14 @@ static void owe_a_turn(struct bucket *bucket)
 }
 
 /* Take a waiter out and make it ready. Context: its bucket is locked. */
-static void wake_one(struct weft__task *task)
+static void wake_one(struct weft__task *task, bool is_heir)
 {
 	struct weft__carrier *here = weft__carrier_here();
 
 	weft__list_remove(&task->parked.link);
 	if (weft__likely(here != NULL && here->crew == task->carrier->crew)) {
 		task->parked.state = WOKEN;
+		task->heir = is_heir;
 		weft__wake(task, 0);
 	} else {
 		task->parked.state = COMING;
@@ -369,7 +375,7 @@ static long wake_some(struct bucket *bucket, struct weft__link *queue, long most
 		next = link->next;
 		if ((task_of(link)->parked.bitset & bitset) == 0)
 			continue;
-		wake_one(task_of(link));
+		wake_one(task_of(link), most == 1 && queue->next->next != queue);
 		woken++;
 	}
 	if (weft__unlikely(bucket->returns >= RETURNS_FOR_A_TURN && woken > 0))

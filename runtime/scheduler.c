@@ -80,18 +80,23 @@ void weft__put_ready(struct weft__task *task)
 	append_ready(task->carrier, task);
 }
 
+static unsigned int rank(const struct weft__task *task)
+{
+	return 2U * task->priority + task->heir;
+}
+
 /*
- * Let a task of a real-time priority go before those of a lower one, unless many have: here the
- * others have no processor of their own to go on with meanwhile. Where all have the same, the last
- * one tells, whatever their number.
+ * Let a task of a real-time priority go before those of a lower one, and an heir before its equals,
+ * unless many have: here the others have no processor of their own to go on with meanwhile. Where
+ * all have the same rank, the last one tells, whatever their number.
  */
 static bool overtake(struct weft__carrier *carrier, struct weft__task *task)
 {
 	struct weft__task **place = &carrier->ready.first;
 
-	if (*place == NULL || carrier->ready.last->priority >= task->priority)
+	if (*place == NULL || rank(carrier->ready.last) >= rank(task))
 		return false;
-	while (*place != NULL && (*place)->priority >= task->priority)
+	while (*place != NULL && rank(*place) >= rank(task))
 		place = &(*place)->next;
 	if (*place == NULL || ++carrier->overtakes > MOST_OVERTAKES)
 		return false;
@@ -356,10 +361,11 @@ static void stop(struct weft__carrier *carrier, struct weft__task *task)
 /* Where a woken task stands that is not like most. */
 static void line_up(struct weft__carrier *carrier, struct weft__task *task)
 {
-	if (task->tired != 0 && task->priority == 0) {
+	if (task->tired != 0 && rank(task) == 0) {
 		task->tired--;
 		stop(carrier, task);
 	} else if (!overtake(carrier, task)) {
+		task->heir = 0;
 		append(&carrier->ready, task);
 	}
 	if (weft__unlikely(weft__parallel))
@@ -375,7 +381,7 @@ bool weft__wake(struct weft__task *task, int result)
 	__builtin_prefetch((void *)task->context.fs_base);
 	task->wake_result = result;
 	task->state = WEFT__READY;
-	if (weft__likely((task->priority | task->tired) == 0))
+	if (weft__likely((task->priority | task->tired | task->heir) == 0))
 		append_ready(task->carrier, task);
 	else
 		line_up(task->carrier, task);

@@ -73,7 +73,8 @@ struct weft__task {
 	uint8_t state;              /* enum weft__task_state */
 	uint8_t priority;           /* real-time, 0: none; it stands before those of a lower one */
 	uint8_t tired;              /* at so many more wakes it goes to `stopped` */
-	int wake_result;            /* what park returns; written by who wakes */
+	uint8_t heir;    /* woken for what others wait for behind it: it stands before its equals */
+	int wake_result; /* what park returns; written by who wakes */
 	int moved; /* where what `waiter` waits for is now (weft__fd_move()); 0: at its place */
 	struct weft__context context;
 	struct weft__carrier *carrier; /* atomic for who wakes from elsewhere */

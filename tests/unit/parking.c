@@ -182,6 +182,71 @@ TaskTest(parking, a_requeue_of_another_value_is_refused_and_moves_nobody)
 	end_visits(&visit, 1);
 }
 
+/* Of a lock that many wait for: who has had it wakes the next one. */
+struct line {
+	unsigned int times; /* that each waits */
+	unsigned int served, most_served;
+	unsigned int rounds, most_rounds; /* of somebody who only yields */
+};
+
+static void stand_in_line(void *arg)
+{
+	struct line *line = arg;
+
+	for (unsigned int i = 0; i < line->times && line->served < line->most_served; i++) {
+		weft__lot_wait((uintptr_t)&here, here, ANY, 0, load_word);
+		line->served++;
+		wake(&here, 1, ANY);
+	}
+}
+
+static void only_yield(void *arg)
+{
+	struct line *line = arg;
+
+	while (line->served < line->most_served && line->rounds < line->most_rounds) {
+		weft_yield();
+		line->rounds++;
+	}
+	line->most_served = 0;
+}
+
+static void run_line(struct line *line, size_t n)
+{
+	struct weft__task *in_line[32], *yields;
+
+	cr_assert_leq(n, COUNT(in_line));
+	for (size_t i = 0; i < n; i++)
+		in_line[i] = spawn_inner(stand_in_line, line);
+	weft_yield();
+	yields = spawn_inner(only_yield, line);
+	wake(&here, 1, ANY);
+	join_inner(yields);
+	wake(&here, (long)n, ANY);
+	for (size_t i = 0; i < n; i++)
+		join_inner(in_line[i]);
+}
+
+TaskTest(parking, the_last_in_a_line_does_not_wait_a_round_for_each_before_it)
+{
+	struct line line = {.times = 1, .most_served = 32, .most_rounds = 1000};
+
+	run_line(&line, 32);
+
+	cr_assert_eq(line.served, 32);
+	cr_assert_leq(line.rounds, 16);
+}
+
+TaskTest(parking, a_line_without_end_lets_others_have_their_turns)
+{
+	struct line line = {.times = 100000, .most_served = 100000, .most_rounds = 100};
+
+	run_line(&line, 3);
+
+	cr_assert_eq(line.rounds, 100);
+	cr_assert_leq(line.served, 100 * 64);
+}
+
 TaskTest(parking, a_wait_ends_at_its_deadline_and_nobody_is_left)
 {
 	uint64_t deadline_ns = weft__now_ns() + 3 * MS;
