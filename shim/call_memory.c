@@ -6,14 +6,11 @@
  * the guard becomes a mark in the page table (MADV_GUARD_INSTALL, Linux 6.13): neighbouring stacks
  * are then one mapping. That reserves no memory (MAP_NORESERVE), for of a mapping that does and is larger
  * than all the memory there is fork(2) makes no copy, where it would copy each stack.
- *
- * A mapping of a few pages is a buffer, all of which is about to be used. Having its pages at once
- * saves as many faults, 2 to 3 us each in a virtual machine: 10 of the 70 us of a request to
- * stunnel, which maps one for each record. A page is cleared in 0.1 us.
  */
 #include <sys/mman.h>
 
 #include "blocking.h"
+#include "buffers.h"
 #include "guard.h"
 #include "handlers.h"
 #include "shim.h"
@@ -25,7 +22,6 @@
 #define MADV_COLLAPSE 25
 #endif
 
-#define BUFFER_BYTES 32768
 #define MOST_UNRESERVED ((size_t)1 << 30)
 
 /* Mapped open, guard still to be made: by this thread, which is in pthread_create. */
@@ -33,12 +29,6 @@ static __thread uintptr_t stack_start __attribute__((tls_model("initial-exec")))
 static __thread uintptr_t stack_end __attribute__((tls_model("initial-exec")));
 
 static bool guards_are_marks; /* the last one was: stacks without a mapping each are possible */
-
-static bool is_buffer(const struct weft__call *c)
-{
-	return (size_t)c->arg[1] <= BUFFER_BYTES && c->arg[2] == (PROT_READ | PROT_WRITE) &&
-	       c->arg[3] == (MAP_PRIVATE | MAP_ANONYMOUS);
-}
 
 /* A stack so large may be more than there is memory for, which the kernel is to say. */
 static long reserving(size_t bytes)
@@ -50,12 +40,12 @@ long on_mmap(struct weft__call *c)
 {
 	long start;
 
+	if (weft__buffer_asked_for(c))
+		return weft__buffer_map(c);
+	weft__buffer_forget();
 	if ((c->arg[3] & (MAP_POPULATE | MAP_LOCKED)) != 0 &&
 	    (c->arg[3] & (MAP_ANONYMOUS | MAP_NONBLOCK)) == 0)
 		return weft__offloaded(c); /* reads the file */
-	if (is_buffer(c))
-		return weft__raw(SYS_mmap, c->arg[0], c->arg[1], c->arg[2],
-				 c->arg[3] | MAP_POPULATE, c->arg[4], c->arg[5]);
 	if (!weft__creating_thread || c->arg[2] != PROT_NONE || (c->arg[3] & MAP_STACK) == 0)
 		return WEFT__PASS;
 	start = guards_are_marks ? (long)weft__thread_stack_take((size_t)c->arg[1]) : 0;
@@ -97,6 +87,7 @@ long on_madvise(struct weft__call *c)
 	const uint64_t rest = WEFT__UNBLOCKABLE | weft__signal_bit(WEFT__SIGNAL_SETXID);
 	const struct weft__thread *me = weft__thread_here();
 
+	weft__buffer_forget();
 	if (advice_waits(c->arg[2]))
 		return weft__offloaded(c);
 	if (c->arg[2] != MADV_DONTNEED || (uintptr_t)c->arg[0] != me->stack ||
@@ -105,9 +96,11 @@ long on_madvise(struct weft__call *c)
 	return 0;
 }
 
-/* A stack that glibc keeps no longer. */
+/* A buffer, or a stack that glibc keeps no longer. */
 long on_munmap(struct weft__call *c)
 {
+	if (weft__buffer_keep(c))
+		return 0;
 	return weft__thread_stack_give((uintptr_t)c->arg[0], (size_t)c->arg[1]) ? 0 : WEFT__PASS;
 }
 
@@ -116,6 +109,7 @@ long on_mprotect(struct weft__call *c)
 	uintptr_t from = (uintptr_t)c->arg[0], to = from + (uintptr_t)c->arg[1];
 	size_t guard;
 
+	weft__buffer_forget();
 	if (stack_start == 0 || from < stack_start || to != stack_end ||
 	    c->arg[2] != (PROT_READ | PROT_WRITE))
 		return WEFT__PASS;
@@ -127,4 +121,17 @@ long on_mprotect(struct weft__call *c)
 	}
 	stack_start = 0;
 	return 0;
+}
+
+long on_memory(struct weft__call *c)
+{
+	(void)c;
+	weft__buffer_forget();
+	return WEFT__PASS;
+}
+
+long on_memory_offload(struct weft__call *c)
+{
+	weft__buffer_forget();
+	return weft__offloaded(c);
 }

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/rseq.h>
+#include <sys/uio.h>
 
 static struct rusage usage;
 static struct sched_param none, high = {99};
@@ -94,7 +95,7 @@ static long set_address(void)
 ANSWERS(set_tid_address, in_a_child, in_child(set_address))
 
 /* --- memory --- */
-static void *mapping;
+static char *mapping;
 
 static void map(void)
 {
@@ -114,6 +115,7 @@ static long map_and_unmap(long address)
 
 static const struct fixture pages = {map, NULL, unmap};
 
+#define PART(at) (&(struct iovec){at, 64})
 #define STACK (MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK)
 
 ANSWERS(mmap, stack, map_and_unmap(ask(NULL, 4096L, PROT_NONE, STACK, -1L, 0L)))
@@ -121,16 +123,28 @@ ANSWERS(mmap, no_length, ask(NULL, 0L, PROT_NONE, STACK, -1L, 0L))
 ANSWERS(mmap, huge, ask(NULL, 1L << 62, PROT_NONE, STACK, -1L, 0L))
 ANSWERS(mmap, no_descriptor, ask(NULL, 4096L, PROT_READ, MAP_PRIVATE, -1L, 0L))
 ON(pages, mprotect, to_read, ask(mapping, 4096L, PROT_READ))
-ON(pages, mprotect, astray, ask((char *)mapping + 1, 4096L, PROT_READ))
+ON(pages, mprotect, astray, ask(mapping + 1, 4096L, PROT_READ))
 ON(pages, mprotect, bad_protection, ask(mapping, 4096L, -1))
 ANSWERS(mprotect, nowhere, ask(NULL, 4096L, PROT_READ))
-ON(pages, munmap, half, ask((char *)mapping + 4096, 4096L))
-ON(pages, munmap, astray, ask((char *)mapping + 1, 4096L))
+ON(pages, munmap, half, ask(mapping + 4096, 4096L))
+ON(pages, munmap, astray, ask(mapping + 1, 4096L))
 ANSWERS(munmap, nothing, ask(4096L, 4096L))
 ANSWERS(munmap, no_length, ask(4096L, 0L))
 ON(pages, madvise, dont_need, ask(mapping, 4096L, MADV_DONTNEED))
 ON(pages, madvise, bad_advice, ask(mapping, 4096L, 9999))
-ON(pages, madvise, astray, ask((char *)mapping + 1, 4096L, MADV_DONTNEED))
+ON(pages, madvise, astray, ask(mapping + 1, 4096L, MADV_DONTNEED))
+ON(pages, mremap, smaller, ask(mapping, 8192L, 4096L, 0) == (long)mapping)
+ON(pages, mremap, astray, ask(mapping + 1, 4096L, 4096L, 0))
+ANSWERS(mremap, nothing, ask(4096L, 4096L, 8192L, MREMAP_MAYMOVE))
+ON(pages, mincore, whole, ask(mapping, 8192L, (unsigned char[2]){0}))
+ON(pages, mincore, nowhere, ask(mapping, 8192L, NULL))
+ANSWERS(mincore, nothing, ask(4096L, 4096L, (unsigned char[1]){0}))
+ON(pages, pkey_mprotect, as_mprotect, ask(mapping, 4096L, PROT_READ, -1))
+ON(pages, pkey_mprotect, bad_key, ask(mapping, 4096L, PROT_READ, 99))
+ON(pages, process_vm_readv, own, ask(getpid(), PART(mapping), 1L, PART(mapping + 64), 1L, 0L))
+ON(pages, process_vm_readv, nothing, ask(getpid(), PART(mapping), 1L, PART(NULL), 1L, 0L))
+ON(pages, process_vm_writev, own, ask(getpid(), PART(mapping), 1L, PART(mapping + 64), 1L, 0L))
+ON(pages, process_vm_writev, bad_flags, ask(getpid(), PART(mapping), 1L, PART(mapping), 1L, 1L))
 ANSWERS(madvise, nowhere, ask(NULL, 4096L, MADV_DONTNEED))
 
 /* --- descriptors --- */
