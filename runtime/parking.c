@@ -30,7 +30,10 @@
  *
  * Of those who wait for a lock each wakes the next one after its own turn, and who finds the lock
  * free wakes nobody. So in the order of the run queue the last of a thousand would wait for a
- * thousand rounds of that. Who is woken alone, with others behind it, is an heir (scheduler.h).
+ * thousand rounds of that. Who is woken alone, with others behind it, after a long wait is an heir
+ * (scheduler.h). That a word is a lock shows by its value, which is 2 when others wait (Drepper,
+ * Futexes Are Tricky, 2011), in glibc and elsewhere. Of those who wait for work nobody needs the next
+ * one's turn.
  */
 #include "parking.h"
 
@@ -50,6 +53,11 @@
  * once: a turn then costs a hand-off less than a tenth.
  */
 #define RETURNS_FOR_A_TURN 4
+
+#define LOCKED_AND_WAITED_FOR 2
+
+/* In switches, some 0.3 s. Where waits are short, who comes first finds more in the caches. */
+#define LONG_WAIT 16384U
 
 enum parked_state { WAITING, WOKEN, COMING };
 
@@ -330,6 +338,8 @@ long weft__lot_wait(uintptr_t address, uint32_t expected, uint32_t bitset, uint6
 		bucket->returns++;
 	me->parked.key = address;
 	me->parked.bitset = bitset;
+	me->parked.since =
+		expected == LOCKED_AND_WAITED_FOR ? (uint32_t)me->carrier->switches | 1 : 0;
 	me->parked.state = WAITING;
 	line_up(bucket, me);
 	unlock(bucket);
@@ -347,6 +357,12 @@ static void owe_a_turn(struct bucket *bucket)
 	bucket->returns = 0;
 	if (weft__current != NULL)
 		weft__current->owes = true;
+}
+
+static bool has_waited_long(const struct weft__task *task)
+{
+	return task->parked.since != 0 &&
+	       (uint32_t)task->carrier->switches - task->parked.since > LONG_WAIT;
 }
 
 /* Take a waiter out and make it ready. Context: its bucket is locked. */
@@ -375,7 +391,8 @@ static long wake_some(struct bucket *bucket, struct weft__link *queue, long most
 		next = link->next;
 		if ((task_of(link)->parked.bitset & bitset) == 0)
 			continue;
-		wake_one(task_of(link), most == 1 && queue->next->next != queue);
+		wake_one(task_of(link),
+			 most == 1 && queue->next->next != queue && has_waited_long(task_of(link)));
 		woken++;
 	}
 	if (weft__unlikely(bucket->returns >= RETURNS_FOR_A_TURN && woken > 0))

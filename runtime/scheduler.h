@@ -61,7 +61,8 @@ struct weft__parked {
 		*next_word; /* the first for another word; valid in the first for its own */
 	uintptr_t key;      /* guarded by the lock of the bucket it is in, like all of these */
 	uint32_t bitset;
-	uint8_t state; /* enum parked_state of parking.c */
+	uint8_t state;  /* enum parked_state of parking.c */
+	uint32_t since; /* of its carrier's switches, it waits for a lock; 0: it is none */
 };
 
 struct weft__task {
