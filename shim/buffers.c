@@ -5,6 +5,8 @@
 #include <gnu/libc-version.h>
 #include <sys/mman.h>
 
+#include "denied.h"
+
 #define MOST_BYTES 32768
 #define PAGE 4096
 
@@ -74,8 +76,8 @@ static bool is_by_libc(const struct weft__call *c)
 
 bool weft__buffer_keep(const struct weft__call *c)
 {
-	if (last.is_kept || last.start != (uintptr_t)c->arg[0] || last.bytes != (size_t)c->arg[1] ||
-	    !is_by_libc(c)) {
+	if (last.is_kept || last.bytes == 0 || last.start != (uintptr_t)c->arg[0] ||
+	    last.bytes != (size_t)c->arg[1] || weft__denied[SYS_munmap] || !is_by_libc(c)) {
 		weft__buffer_forget();
 		return false;
 	}

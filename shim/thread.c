@@ -3,8 +3,9 @@
  *
  *   by_tid[low bits of the id] -> threads, linked by next_by_tid
  *
- * Ids are handed out in sequence, so a million threads have a place each, and of the table those
- * pages are in memory that have been used.
+ * There are as many places as there have been threads at once, so the table's other pages are never
+ * in memory: one more at a time, which takes from another what belongs to it (linear hashing; Litwin,
+ * VLDB 1980). Ids are handed out in sequence, so most threads have a place each.
  */
 #include "descriptor.h"
 #include "thread.h"
@@ -29,7 +30,7 @@
 #include "stacks.h"
 
 #define TID_PLACES ((size_t)1 << 20)
-#define FEW_PLACES ((size_t)1024) /* where there is no memory for so many */
+#define FEW_PLACES ((size_t)1024) /* to begin with, and where there is no memory for so many */
 #define TIDS (WEFT__LAST_TID - WEFT__FIRST_TID + 1)
 
 /* The least that the main thread's stack can grow to, but for tiny limits (setrlimit(2)). */
@@ -44,12 +45,16 @@ bool weft__main_renamed;
 struct weft__carrier *weft__making_hub;
 
 static struct weft__thread *few_by_tid[FEW_PLACES], **by_tid;
-static size_t tid_places;       /* a power of two; 0: nobody has an id yet */
-static int first_tid, next_tid; /* of this process */
+static size_t tid_places;                /* in use; 0: nobody has an id yet */
+static size_t most_tid_places, with_tid; /* that there is room for; threads that are in it */
+static int first_tid, next_tid;          /* of this process */
 
 static struct weft__thread **tid_place(long tid)
 {
-	return &by_tid[(unsigned long)tid & (tid_places - 1)];
+	size_t level = (size_t)1 << (63 - __builtin_clzl(tid_places));
+	size_t place = (unsigned long)tid & (2 * level - 1);
+
+	return &by_tid[place < tid_places ? place : place & (level - 1)];
 }
 
 /* Mapped anew rather than cleared: it costs what is used of it. */
@@ -58,13 +63,31 @@ static void begin_table(void)
 	size_t bytes = TID_PLACES * sizeof(struct weft__thread *);
 	long table;
 
-	if (tid_places == TID_PLACES)
+	if (most_tid_places == TID_PLACES)
 		weft__raw(SYS_munmap, by_tid, bytes);
 	table = weft__raw(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	tid_places = weft__failed(table) ? FEW_PLACES : TID_PLACES;
+	most_tid_places = weft__failed(table) ? FEW_PLACES : TID_PLACES;
 	by_tid = weft__failed(table) ? few_by_tid : (struct weft__thread **)table;
+	tid_places = FEW_PLACES;
+	with_tid = 0;
 	memset(few_by_tid, 0, sizeof(few_by_tid));
+}
+
+/* One place more: all that belongs there is where it would be with half as many. */
+static void add_place(void)
+{
+	struct weft__thread **from = tid_place((long)tid_places), *thread = *from;
+
+	*from = NULL;
+	tid_places++;
+	while (thread != NULL) {
+		struct weft__thread *next = thread->next_by_tid, **place = tid_place(thread->tid);
+
+		thread->next_by_tid = *place;
+		*place = thread;
+		thread = next;
+	}
 }
 
 struct weft__thread *weft__thread_by_tid(long tid)
@@ -81,8 +104,11 @@ struct weft__thread *weft__thread_by_tid(long tid)
 
 static void enter_tid(struct weft__thread *thread)
 {
-	struct weft__thread **place = tid_place(thread->tid);
+	struct weft__thread **place;
 
+	if (++with_tid > tid_places && tid_places < most_tid_places)
+		add_place();
+	place = tid_place(thread->tid);
 	thread->next_by_tid = *place;
 	*place = thread;
 }
@@ -93,8 +119,10 @@ static void forget_tid(const struct weft__thread *thread)
 
 	while (*place != NULL && *place != thread)
 		place = &(*place)->next_by_tid;
-	if (*place != NULL)
-		*place = thread->next_by_tid;
+	if (*place == NULL)
+		return;
+	*place = thread->next_by_tid;
+	with_tid--;
 }
 
 /*

@@ -3,6 +3,7 @@
  * the next one, and what happens to one that has been changed before it is free.
  */
 #include "guest.h"
+#include "sandbox.h"
 
 #include <malloc.h>
 #include <setjmp.h>
@@ -183,6 +184,28 @@ static void changes_end_with_it(void)
 	free(next);
 }
 
+/* Where a filter denies munmap(2). */
+static void in_a_filter(void)
+{
+	struct sock_filter rules[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_munmap, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {sizeof(rules) / sizeof(*rules), rules};
+	unsigned char in[5];
+	char *block = free_block();
+
+	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+	say("free before there was a filter: %s", outcome(mincore(block, MAPPED, in)));
+	block = free_block();
+	say("free behind it, mincore: %s", outcome(mincore(block, MAPPED, in)));
+	say("munmap: %s", outcome(munmap(block, MAPPED)));
+	say("the next: %s", is_zero(calloc(1, BLOCK)) ? "clear" : "not clear");
+}
+
 static void *use_many(void *arg)
 {
 	long seed = (long)arg;
@@ -213,6 +236,7 @@ int main(void)
 	calls_find_nothing();
 	own_is_gone();
 	changes_end_with_it();
+	run_apart("in a filter", in_a_filter);
 	for (long i = 0; i < THREADS; i++)
 		check(pthread_create(&threads[i], NULL, use_many, (void *)i) == 0);
 	for (long i = 0; i < THREADS; i++)

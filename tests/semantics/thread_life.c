@@ -42,6 +42,40 @@ static void *start_another(void *arg)
 	return finish(start(end_by_exit, arg));
 }
 
+/* Memory that is in use, in KB. */
+static long resident(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	long pages = -1;
+
+	check(file != NULL && fscanf(file, "%*d %ld", &pages) == 1);
+	fclose(file);
+	return pages * 4;
+}
+
+/* Many, a few at a time. */
+static void run_many(long threads)
+{
+	pthread_t some[10];
+
+	for (; threads > 0; threads -= 10) {
+		for (int i = 0; i < 10; i++)
+			some[i] = start(return_at_once, NULL);
+		for (int i = 0; i < 10; i++)
+			finish(some[i]);
+	}
+}
+
+static void leave_nothing(void)
+{
+	long before;
+
+	run_many(1000);
+	before = resident();
+	run_many(60000);
+	say("60,000 threads %s", resident() < before + 200 ? "left nothing" : "left something");
+}
+
 int main(void)
 {
 	struct timespec deadline = in_ms(CLOCK_REALTIME, 20);
@@ -82,5 +116,6 @@ int main(void)
 	pthread_attr_destroy(&attr);
 
 	finish(start(join_itself, NULL));
+	leave_nothing();
 	return 0;
 }
