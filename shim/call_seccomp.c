@@ -171,7 +171,7 @@ static long set_filter(const struct weft__call *c, long flags)
 	let_others_out();
 	preempted = denied[SYS_rt_sigreturn] && weft__preempt_end();
 	weft__signal_from_self(SIGSYS, SI_USER); /* it keeps the user's id for later */
-	weft__buffer_forget(); /* while it can be unmapped */
+	weft__buffer_forget();                   /* while it can be unmapped */
 	rouse_hubs();
 	result = install_with_threads(c, flags, denied);
 	if (is_refused(result, flags)) {
