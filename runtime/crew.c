@@ -118,7 +118,7 @@ long weft__crew_raw(long nr, long a, long b, long c, long d, long e, long f)
 	struct weft__carrier *here = weft__carrier_here();
 	long result;
 
-	if (!weft__holds_lock || here == NULL)
+	if (!weft__holds_lock)
 		return weft__raw6(nr, a, b, c, d, e, f);
 	__atomic_add_fetch(&here->out, 1, __ATOMIC_RELAXED);
 	weft__crew_unlock();

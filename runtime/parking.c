@@ -14,11 +14,8 @@
  * a task that gave up meanwhile waits for it, so that no wake arrives at a task long gone.
  *
  * Where waiters of many addresses meet in a bucket, there are to be more buckets: the next one in turn
- * gives what belongs there to a new one at the end (linear hashing; Litwin, VLDB 1980), so that no
- * wait takes long because a table is made anew. There are never fewer again.
- *
- *   buckets in use: 0 1 2 .. level-1 | level .. used-1      hash % 2 level if that is in use,
- *                     ^ used-level is the next to be split   else hash % level
+ * gives what belongs there to a new one at the end (linear_hash.h), so that no wait takes long because
+ * a table is made anew. There are never fewer again.
  *
  * `used` changes under the locks of both, so who holds the lock of a bucket and finds it unchanged has
  * the right one.
@@ -40,6 +37,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "linear_hash.h"
 #include "scheduler.h"
 
 #define FIRST_BUCKETS 4096U
@@ -77,20 +75,12 @@ static struct bucket *bucket_at(uint32_t index)
 	return weft__likely(index < FIRST_BUCKETS) ? &first[index] : &rest[index - FIRST_BUCKETS];
 }
 
-/* The highest power of two that is not more than so many. */
-static uint32_t level_of(unsigned int buckets)
-{
-	return 1U << (31 - __builtin_clz(buckets));
-}
-
 static uint32_t index_of(uintptr_t address, unsigned int buckets)
 {
 	/* Fibonacci hashing of the word's number (Knuth, TAOCP 6.4), the best bits last. */
 	uint64_t product = (uint64_t)(address >> 2) * 0x9E3779B97F4A7C15U;
-	uint32_t hash = __builtin_bswap32((uint32_t)(product >> 32)), level = level_of(buckets);
-	uint32_t index = hash & (2 * level - 1);
 
-	return index < buckets ? index : index & (level - 1);
+	return weft__place_of(__builtin_bswap32((uint32_t)(product >> 32)), buckets);
 }
 
 static struct bucket *bucket_of(uintptr_t address)
@@ -297,7 +287,7 @@ static void grow(void)
 	if (__atomic_exchange_n(&growing, 1, __ATOMIC_ACQUIRE) != 0)
 		return;
 	if (used < MOST_BUCKETS && map_rest()) {
-		from = bucket_at(used - level_of(used));
+		from = bucket_at(weft__place_of(used, used));
 		to = bucket_at(used);
 		lock_both(from, to);
 		split(from, to);

@@ -4,8 +4,8 @@
  *   by_tid[low bits of the id] -> threads, linked by next_by_tid
  *
  * There are as many places as there have been threads at once, so the table's other pages are never
- * in memory: one more at a time, which takes from another what belongs to it (linear hashing; Litwin,
- * VLDB 1980). Ids are handed out in sequence, so most threads have a place each.
+ * in memory: one more at a time, which takes from another what belongs to it (linear_hash.h). Ids are
+ * handed out in sequence, so most threads have a place each.
  */
 #include "descriptor.h"
 #include "thread.h"
@@ -25,12 +25,13 @@
 #include "process.h"
 #include "handlers.h"
 #include "kernel_handler.h"
+#include "linear_hash.h"
 #include "memory.h"
 #include "shim.h"
 #include "stacks.h"
 
-#define TID_PLACES ((size_t)1 << 20)
-#define FEW_PLACES ((size_t)1024) /* to begin with, and where there is no memory for so many */
+#define TID_PLACES ((uint32_t)1 << 20)
+#define FEW_PLACES 1024U /* to begin with, and where there is no memory for so many */
 #define TIDS (WEFT__LAST_TID - WEFT__FIRST_TID + 1)
 
 /* The least that the main thread's stack can grow to, but for tiny limits (setrlimit(2)). */
@@ -45,16 +46,13 @@ bool weft__main_renamed;
 struct weft__carrier *weft__making_hub;
 
 static struct weft__thread *few_by_tid[FEW_PLACES], **by_tid;
-static size_t tid_places;                /* in use; 0: nobody has an id yet */
-static size_t most_tid_places, with_tid; /* that there is room for; threads that are in it */
-static int first_tid, next_tid;          /* of this process */
+static uint32_t tid_places;                /* in use; 0: nobody has an id yet */
+static uint32_t most_tid_places, with_tid; /* that there is room for; threads that are in it */
+static int first_tid, next_tid;            /* of this process */
 
 static struct weft__thread **tid_place(long tid)
 {
-	size_t level = (size_t)1 << (63 - __builtin_clzl(tid_places));
-	size_t place = (unsigned long)tid & (2 * level - 1);
-
-	return &by_tid[place < tid_places ? place : place & (level - 1)];
+	return &by_tid[weft__place_of((uint32_t)tid, tid_places)];
 }
 
 /* Mapped anew rather than cleared: it costs what is used of it. */
@@ -74,7 +72,7 @@ static void begin_table(void)
 	memset(few_by_tid, 0, sizeof(few_by_tid));
 }
 
-/* One place more: all that belongs there is where it would be with half as many. */
+/* One place more. */
 static void add_place(void)
 {
 	struct weft__thread **from = tid_place((long)tid_places), *thread = *from;
